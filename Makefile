@@ -1,0 +1,94 @@
+# Needs make and Python 3.11 or later with venv; everything else is installed into .venv.
+# PYTHON=python3.12 chooses the interpreter, ARGS='-k budget' goes to the program that a target runs.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt bench dashboards docs image lock clean
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+READY := .venv/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:
+	@echo 'make demo        serve the simulator and the exporter on http://127.0.0.1:10048, without credentials'
+	@echo 'make test        all tests, with coverage of lines and branches'
+	@echo 'make check       format, lint, types, and whether generated files are up to date'
+	@echo 'make fmt         format, and mend what the linter can'
+	@echo 'make bench       how long a scrape takes, and what it costs'
+	@echo 'make dashboards  write grafana/dashboards from its generator'
+	@echo 'make docs        write the generated pages in docs'
+	@echo 'make image       build IMAGE ($(IMAGE))'
+	@echo 'make lock        pin the dependencies anew (ARGS=--upgrade: to their newest versions)'
+	@echo 'make clean       remove what was built, the virtual environment included'
+
+demo: $(READY)
+	@exec $(BIN)/planetscale-exporter demo $(ARGS)
+
+test: $(READY)
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile --cov --cov-report=term $(ARGS)
+
+check: $(READY)
+	@$(BIN)/ruff format --quiet --check . || { echo 'make fmt formats these:'; $(BIN)/ruff format --check .; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python tools/build_docs.py --check
+	@$(BIN)/python grafana/build.py --check
+
+fmt: $(READY)
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(READY)
+	@$(BIN)/python tests/bench.py $(ARGS)
+
+dashboards: $(READY)
+	@$(BIN)/python grafana/build.py
+
+docs: $(READY)
+	@$(BIN)/python tools/build_docs.py
+
+# The project itself is editable: only its dependencies and its command make a new installation necessary.
+$(READY): requirements-dev.txt pyproject.toml
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(find_python); "$$python" -m venv --clear .venv; }
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Sets $python in a recipe. Each candidate is run, for a name on the path may be a shim for a version that is not there.
+define find_python
+for python in $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3) ''; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; \
+done; \
+[ -n "$$python" ] || { \
+	echo 'make: found no Python 3.11 or later with venv and ensurepip.' >&2; \
+	echo 'Debian and Ubuntu: apt-get install python3-venv. Another interpreter: make PYTHON=/path/to/python3.' >&2; \
+	exit 1; }
+endef
+
+# docker counts only where its daemon answers. BUILD_FLAGS go to the build, such as --build-arg BASE=python:3.13-slim@sha256:…
+IMAGE ?= localhost/planetscale-exporter:latest
+SOURCE ?= # where the image's source can be found: a URL
+image:
+	@for engine in $(or $(ENGINE),docker podman buildah) ''; do \
+		case $$engine in docker|podman) "$$engine" info ;; *) "$$engine" --version ;; esac >/dev/null 2>&1 && break; \
+	done; \
+	[ -n "$$engine" ] || { echo 'make: an image needs docker (with its daemon running), podman or buildah.' >&2; exit 1; }; \
+	version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); \
+	revision=$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null); \
+	set -x; "$$engine" build --tag $(IMAGE) --build-arg VERSION="$$version" --build-arg REVISION="$$revision" \
+		--build-arg SOURCE="$(strip $(SOURCE))" $(BUILD_FLAGS) .
+
+# uv resolves for every platform at once; what is pinned stays unless it must move. No index lines: whoever installs chooses.
+LOCK := build/lock/bin/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url
+lock:
+	@[ -x build/lock/bin/uv ] || { $(find_python); "$$python" -m venv --clear build/lock; \
+		build/lock/bin/python -m pip install --quiet 'uv>=0.9'; }
+	@$(LOCK) $(ARGS) pyproject.toml -o requirements.txt >/dev/null
+	@$(LOCK) $(ARGS) --group build -o requirements-build.txt >/dev/null
+	@$(LOCK) $(ARGS) pyproject.toml --group dev -o requirements-dev.txt >/dev/null
+
+clean:
+	@rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	@find exporter grafana tests tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
