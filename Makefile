@@ -7,6 +7,7 @@
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
+RUNTIME := .venv/.runtime
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -22,7 +23,7 @@ help:
 	@echo 'make lock        pin the dependencies anew (ARGS=--upgrade: to their newest versions)'
 	@echo 'make clean       remove what was built, the virtual environment included'
 
-demo: $(READY)
+demo: $(RUNTIME)
 	@exec $(BIN)/planetscale-exporter demo $(ARGS)
 
 test: $(READY)
@@ -49,10 +50,16 @@ docs: $(READY)
 	@$(BIN)/python tools/build_docs.py
 
 # The project itself is editable: only its dependencies and its command make a new installation necessary.
-$(READY): requirements-dev.txt pyproject.toml
+$(RUNTIME): requirements.txt requirements-build.txt pyproject.toml
+	@echo 'make: installing into .venv' >&2
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(find_python); "$$python" -m venv --clear .venv; }
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --require-hashes -r requirements.txt -r requirements-build.txt
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(READY): $(RUNTIME) requirements-dev.txt
+	@echo 'make: installing what development needs into .venv' >&2
+	@$(BIN)/python -m pip install -qq --require-hashes -r requirements-dev.txt
 	@touch $@
 
 # Sets $python in a recipe. Each candidate is run, for a name on the path may be a shim for a version that is not there.
@@ -84,7 +91,7 @@ LOCK := build/lock/bin/uv pip compile --quiet --python-version 3.11 --universal 
 	--no-annotate --no-header --no-emit-index-url
 lock:
 	@[ -x build/lock/bin/uv ] || { $(find_python); "$$python" -m venv --clear build/lock; \
-		build/lock/bin/python -m pip install --quiet 'uv>=0.9'; }
+		build/lock/bin/python -m pip install -qq 'uv>=0.9'; }
 	@$(LOCK) $(ARGS) pyproject.toml -o requirements.txt >/dev/null
 	@$(LOCK) $(ARGS) --group build -o requirements-build.txt >/dev/null
 	@$(LOCK) $(ARGS) pyproject.toml --group dev -o requirements-dev.txt >/dev/null
