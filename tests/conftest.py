@@ -1,0 +1,43 @@
+"""What every test may rely on: real programs by name, and a header that says what was tested with."""
+
+import os
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+HEADER = ("aiohttp", "hypothesis", "prometheus-client", "pydantic", "structlog")
+DEBIAN = {"amtool": "prometheus-alertmanager", "promtool": "prometheus", "systemd-analyze": "systemd"}
+
+
+def pytest_report_header() -> str:
+    """Name the versions of the libraries that a result may depend on."""
+    return "libraries: " + ", ".join(f"{name} {version(name)}" for name in HEADER)
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[..., Path]:
+    """Give `find(name, newer=False)`: the path of a program that pip does not install.
+
+    It is looked for on the PATH; with `newer`, for Prometheus and its companions, in the folder that
+    PROMETHEUS_NEW_BIN names. A missing one skips the test and says what to install; where CI=true it fails.
+    """
+
+    def find(name: str, *, newer: bool = False) -> Path:
+        found = shutil.which(name, path=os.environ.get("PROMETHEUS_NEW_BIN", "") if newer else None)
+        if found is None:
+            install = f"install {DEBIAN.get(name, name)}"
+            unavailable(f"no {name}: {'put a newer one where PROMETHEUS_NEW_BIN says' if newer else install}")
+        return Path(found)
+
+    return find
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip a test that cannot run here; fail it where CI=true, since CI has everything."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
