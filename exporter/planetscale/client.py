@@ -1,0 +1,149 @@
+"""PlanetScale's API as the exporter uses it: one method for each endpoint, all pages read, answers parsed."""
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from yarl import URL
+
+from exporter.planetscale.errors import InvalidAnswerError
+from exporter.planetscale.http import Transport
+from exporter.planetscale.models import Database, Deployment, DeployRequest, Operation, Throttler
+from exporter.planetscale.rows import Rows, distinct, parse_row
+
+PER_PAGE: Final = 100
+MAX_PAGES: Final = 500
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_OBJECT: Final = TypeAdapter(dict[str, Any])
+_ESCAPES: Final = re.compile(
+    rb"\\(?:u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+
+class PlanetScale:
+    """Reads PlanetScale's API; every method raises `PlanetScaleError` when there is no answer to use."""
+
+    def __init__(self, transport: Transport, base_url: str) -> None:
+        self._transport = transport
+        self._base_url = base_url.rstrip("/")
+
+    async def databases(self, organization: str) -> Rows[Database]:
+        """The databases of an organisation, of every kind (list_databases)."""
+        return await self._list("databases", organization, ("databases",), Database, identity=attrgetter("name"))
+
+    async def deploy_queue(self, organization: str, database: str) -> Rows[Deployment]:
+        """What is queued and running in a database, in the queue's order (get_deploy_queue)."""
+        path = ("databases", database, "deploy-queue")
+        return await self._list("deploy_queue", organization, path, Deployment, identity=attrgetter("number"))
+
+    async def open_deploy_requests(self, organization: str, database: str) -> Rows[DeployRequest]:
+        """A database's open deploy requests (list_deploy_requests)."""
+        return await self._deploy_requests(organization, database, {"state": "open"})
+
+    async def ran_between(self, organization: str, database: str, start: float, end: float) -> Rows[DeployRequest]:
+        """The deploy requests that were running at some time between two Unix times (list_deploy_requests)."""
+        return await self._deploy_requests(
+            organization, database, {"running_at": f"{_rfc3339(start)}..{_rfc3339(end)}"}
+        )
+
+    async def deploy_request(self, organization: str, database: str, number: int) -> DeployRequest:
+        """One deploy request with its deployment (get_deploy_request)."""
+        return await self._get("deploy_request", organization, _numbered(database, number), DeployRequest)
+
+    async def operations(self, organization: str, database: str, number: int) -> Rows[Operation]:
+        """The operations of a deploy request (list_deploy_operations)."""
+        path = (*_numbered(database, number), "operations")
+        return await self._list("operations", organization, path, Operation, identity=attrgetter("id"))
+
+    async def throttler(self, organization: str, database: str, number: int) -> Throttler:
+        """How a deploy request's copying is throttled, per keyspace (get_deploy_request_throttler)."""
+        return await self._get("throttler", organization, (*_numbered(database, number), "throttler"), Throttler)
+
+    async def _deploy_requests(self, organization: str, database: str, query: Mapping[str, str]) -> Rows[DeployRequest]:
+        path = ("databases", database, "deploy-requests")
+        return await self._list(
+            "deploy_requests", organization, path, DeployRequest, identity=attrgetter("number"), query=query
+        )
+
+    async def _get(self, endpoint: str, organization: str, path: Iterable[str], model: type[_Model]) -> _Model:
+        def parse(body: bytes) -> _Model:
+            if (row := parse_row(parse_object(body), model)) is None:
+                raise ValueError("PlanetScale's answer makes no sense")
+            return row
+
+        return await self._transport.get(self._url(organization, path), endpoint, organization, parse)
+
+    async def _list(  # noqa: PLR0913 - what tells one listing from another
+        self,
+        endpoint: str,
+        organization: str,
+        path: Iterable[str],
+        model: type[_Model],
+        *,
+        identity: Callable[[_Model], Hashable],
+        query: Mapping[str, str] | None = None,
+    ) -> Rows[_Model]:
+        """All pages; a page that comes again, or more than `MAX_PAGES`, would never end and is an error."""
+        base = self._url(organization, path)
+        rows: list[Any] = []
+        page: int | None = 1
+        seen_pages: set[int] = set()
+        previous: list[Any] = []
+        while page is not None:
+            if page in seen_pages or len(seen_pages) >= MAX_PAGES:
+                raise InvalidAnswerError(f"PlanetScale's list doesn't end (page {page})", "invalid")
+            seen_pages.add(page)
+            url = base.with_query({**(query or {}), "page": str(page), "per_page": str(PER_PAGE)})
+            data, page = await self._transport.get(url, endpoint, organization, _parse_page)
+            if data and data == previous:
+                raise InvalidAnswerError("PlanetScale sent the same page twice", "invalid")
+            rows += data
+            previous = data
+        return distinct((parse_row(row, model) for row in rows), identity)
+
+    def _url(self, organization: str, path: Iterable[str]) -> URL:
+        segments = "/".join(quote(segment, safe="") for segment in ("organizations", organization, *path))
+        return URL(f"{self._base_url}/{segments}", encoded=True)
+
+
+def _numbered(database: str, number: int) -> tuple[str, ...]:
+    return ("databases", database, "deploy-requests", str(number))
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _parse_page(body: bytes) -> tuple[list[Any], int | None]:
+    """A page's rows and the next page's number.
+
+    Raises:
+        ValueError: the body is no JSON object with a `data` list, or says something odd about the next page: rows that
+            would be lost in silence look like health.
+    """
+    answer = parse_object(body)
+    data, page = answer.get("data"), answer.get("next_page")
+    if not isinstance(data, list):
+        raise ValueError("PlanetScale's answer has no data list")  # noqa: TRY004 - the parser's callers know ValueError
+    if page is not None and (not isinstance(page, int) or isinstance(page, bool) or page < 1):
+        raise ValueError("PlanetScale's answer names an odd next page")
+    return data, page
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in *body*; bytes that are no UTF-8 and lone surrogates become U+FFFD rather than cost the answer.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if b"\\u" in body:
+        body = _ESCAPES.sub(lambda match: rb"\ufffd" if match[1] else match[0], body)
+    try:
+        return _OBJECT.validate_json(body.decode(errors="replace"))
+    except ValidationError as error:
+        raise ValueError("PlanetScale's answer is no JSON object") from error

@@ -1,0 +1,194 @@
+"""One GET at PlanetScale: budget, credentials, redirects, limits; every failure ends as a `PlanetScaleError`."""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import monotonic, time
+from typing import Final, Protocol, TypeVar
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # undocumented twin, not in typeshed
+
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
+from yarl import URL
+
+from exporter.planetscale.errors import (
+    InvalidAnswerError,
+    NetworkError,
+    PlanetScaleError,
+    RateLimitedError,
+    RedirectError,
+    RequestTimeoutError,
+    TooLargeError,
+    error_for_status,
+)
+from exporter.planetscale.slots import Slots
+
+MAX_HOPS: Final = 5
+_DEFAULT_PAUSE: Final = 60.0
+_LONGEST_PAUSE: Final = 300.0
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_OK: Final = 200
+_TOO_MANY: Final = 429
+
+
+T = TypeVar("T")
+
+
+class RequestObserver(Protocol):
+    """Who wants to know of every request that was made."""
+
+    def request_ended(self, endpoint: str, code: str, seconds: float) -> None:
+        """A request to *endpoint* ended after *seconds* with a status, or with the reason why there is none."""
+
+
+def open_session() -> ClientSession:
+    """The session that all requests share; it keeps no cookies and reads no ~/.netrc."""
+    return ClientSession(cookie_jar=DummyCookieJar(), timeout=ClientTimeout(total=None), trust_env=False)
+
+
+class Transport:
+    """Sends requests; swapped with the settings, while session and slots are kept."""
+
+    def __init__(  # noqa: PLR0913 - each is one thing that a request needs
+        self,
+        session: ClientSession,
+        slots: Slots,
+        authorization: Callable[[str], str],
+        *,
+        timeout: float,
+        max_bytes: int,
+        user_agent: str,
+        observer: RequestObserver,
+    ) -> None:
+        self._session = session
+        self._slots = slots
+        self._authorization = authorization
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._user_agent = user_agent
+        self._observer = observer
+
+    async def get(self, url: URL, endpoint: str, organization: str, parse: Callable[[bytes], T]) -> T:
+        """What *parse* makes of a 200 answer's body; redirects are followed on the same scheme, host and port only.
+
+        *parse* raises ValueError, with a message for users, for a body that can't be used.
+
+        Raises:
+            PlanetScaleError: there is nothing to use, for whichever reason.
+        """
+        for _ in range(MAX_HOPS + 1):
+            async with self._slots.slot():
+                step = await self._observed(url, endpoint, organization, parse)
+            if not isinstance(step, _Hop):
+                return step
+            url = step.url
+        raise InvalidAnswerError(f"PlanetScale redirected more than {MAX_HOPS} times; check api.url", "invalid")
+
+    async def _observed(self, url: URL, endpoint: str, organization: str, parse: Callable[[bytes], T]) -> "T | _Hop":
+        started = monotonic()
+        code = "bug"
+        try:
+            step, code = await self._request(url, organization, parse)
+        except PlanetScaleError as error:
+            code = error.code
+            raise
+        finally:
+            self._observer.request_ended(endpoint, code, monotonic() - started)
+        return step
+
+    async def _request(self, url: URL, organization: str, parse: Callable[[bytes], T]) -> "tuple[T | _Hop, str]":
+        headers = {
+            "Authorization": self._authorization(organization),
+            "User-Agent": self._user_agent,
+            "Accept": "application/json",
+        }
+        try:
+            async with (
+                asyncio.timeout(self._timeout),
+                self._session.get(url, headers=headers, allow_redirects=False, proxy=proxy_for(url)) as response,
+            ):
+                if response.status in _REDIRECTS:
+                    return _Hop(_target(response)), str(response.status)
+                if response.status == _TOO_MANY:
+                    raise self._rate_limited(response.headers)
+                if response.status != _OK:
+                    raise error_for_status(response.status)
+                body = await self._read(response)
+        except TimeoutError as error:  # before ClientError: aiohttp's own time-outs are both
+            raise RequestTimeoutError(
+                f"no whole answer within {self._timeout:g}s; see api.timeout", "timeout"
+            ) from error
+        except (ClientError, OSError, ValueError) as error:
+            raise NetworkError(
+                f"no answer ({_kind(error)}); check api.url, the network and the proxy", "network"
+            ) from error
+        try:
+            return parse(body), str(_OK)
+        except ValueError as error:
+            raise InvalidAnswerError(f"{error}; check api.url", "invalid") from error
+
+    async def _read(self, response: ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise TooLargeError(
+                    f"the answer is larger than {self._max_bytes} bytes; see api.max_response_bytes", "too_large"
+                )
+        return bytes(body)
+
+    def _rate_limited(self, headers: Mapping[str, str]) -> RateLimitedError:
+        pause = _retry_after(headers.get("Retry-After", ""))
+        self._slots.pause(pause)
+        message = f"PlanetScale answered 429; every request pauses for {pause:.0f}s, see api.requests_per_minute"
+        return RateLimitedError(message, str(_TOO_MANY), pause)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hop:
+    """A redirect that may be followed."""
+
+    url: URL
+
+
+def _target(response: ClientResponse) -> URL:
+    try:
+        url = response.url.join(URL(response.headers["Location"]))
+    except (KeyError, ValueError) as error:
+        raise InvalidAnswerError(
+            f"PlanetScale answered {response.status} without saying where", str(response.status)
+        ) from error
+    if url.origin() != response.url.origin():
+        raise RedirectError(
+            "PlanetScale redirected to another scheme, host or port, which is refused; check api.url", "redirect"
+        )
+    return url
+
+
+def proxy_for(url: URL) -> str | None:
+    """The proxy that the environment names for *url*.
+
+    aiohttp's `trust_env` would read ~/.netrc too, and refuse every request over it.
+    """
+    if not url.host or proxy_bypass_environment(url.host):
+        return None
+    return getproxies_environment().get(url.scheme)
+
+
+def _retry_after(text: str) -> float:
+    """Seconds to pause: what `Retry-After` says, 5 minutes at most; a minute where it says nothing."""
+    if re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII):
+        seconds = float(text)
+    else:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time()
+        except (ValueError, TypeError, OverflowError):
+            return _DEFAULT_PAUSE
+    return min(max(seconds, 1.0), _LONGEST_PAUSE)
+
+
+def _kind(error: Exception) -> str:
+    """What broke, in words that hold nothing of the request: an exception's text can quote headers."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
+    return words.removeprefix("client ").removesuffix(" error")

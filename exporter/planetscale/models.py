@@ -1,0 +1,281 @@
+"""What PlanetScale's answers look like: frozen records, parsed leniently.
+
+Fields and their meaning come from the published OpenAPI documents; what differs in reality (nulls, missing and extra
+fields, states that no document lists) was seen in live captures and is accepted.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import partial
+from operator import attrgetter
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+from exporter.planetscale.fields import Flag, Identifier, Names, Percentage, Seconds, Text, Timestamp, clean
+from exporter.planetscale.rows import Rows, distinct, parse_row, parse_rows
+
+
+class OperationState(StrEnum):
+    """The states of an operation; what no document lists is `unknown`."""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:  # noqa: ARG003 - the signature is enum's
+        return cls("unknown")
+
+    @property
+    def is_final(self) -> bool:
+        """True when nothing can move any more."""
+        return self in {OperationState.COMPLETE, OperationState.CANCELLED, OperationState.ERROR}
+
+
+class DeploymentState(StrEnum):
+    """The API's 20 deployment states; what no document lists is `unknown`."""
+
+    PENDING = "pending"
+    READY = "ready"
+    NO_CHANGES = "no_changes"
+    QUEUED = "queued"
+    SUBMITTING = "submitting"
+    IN_PROGRESS = "in_progress"
+    PENDING_CUTOVER = "pending_cutover"
+    IN_PROGRESS_VSCHEMA = "in_progress_vschema"
+    IN_PROGRESS_CANCEL = "in_progress_cancel"
+    IN_PROGRESS_CUTOVER = "in_progress_cutover"
+    COMPLETE = "complete"
+    COMPLETE_CANCEL = "complete_cancel"
+    COMPLETE_ERROR = "complete_error"
+    COMPLETE_PENDING_REVERT = "complete_pending_revert"
+    IN_PROGRESS_REVERT = "in_progress_revert"
+    IN_PROGRESS_REVERT_VSCHEMA = "in_progress_revert_vschema"
+    COMPLETE_REVERT = "complete_revert"
+    COMPLETE_REVERT_ERROR = "complete_revert_error"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:  # noqa: ARG003 - the signature is enum's
+        return cls("unknown")
+
+    @property
+    def is_moving(self) -> bool:
+        """True while the deployment can go on by itself or waits in a queue, for a person, or for its revert window."""
+        return self in _MOVING
+
+    @property
+    def is_finished(self) -> bool:
+        """True when it is over for good; failures that wait for a person are not."""
+        return self in _FINISHED
+
+    @property
+    def is_failed(self) -> bool:
+        """True for a failure that blocks the queue until a person acts."""
+        return self in {DeploymentState.COMPLETE_ERROR, DeploymentState.COMPLETE_REVERT_ERROR}
+
+    @property
+    def is_unqueued(self) -> bool:
+        """True for what nobody has asked to deploy yet."""
+        return self in {DeploymentState.PENDING, DeploymentState.READY}
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while it stands in the queue and has not started."""
+        return self in {DeploymentState.QUEUED, DeploymentState.SUBMITTING}
+
+
+_MOVING = frozenset(
+    {
+        DeploymentState.QUEUED,
+        DeploymentState.SUBMITTING,
+        DeploymentState.IN_PROGRESS,
+        DeploymentState.PENDING_CUTOVER,
+        DeploymentState.IN_PROGRESS_VSCHEMA,
+        DeploymentState.IN_PROGRESS_CANCEL,
+        DeploymentState.IN_PROGRESS_CUTOVER,
+        DeploymentState.COMPLETE_PENDING_REVERT,
+        DeploymentState.IN_PROGRESS_REVERT,
+        DeploymentState.IN_PROGRESS_REVERT_VSCHEMA,
+    }
+)
+_FINISHED = frozenset(
+    {
+        DeploymentState.NO_CHANGES,
+        DeploymentState.COMPLETE,
+        DeploymentState.COMPLETE_CANCEL,
+        DeploymentState.COMPLETE_REVERT,
+        DeploymentState.CANCELLED,
+        DeploymentState.ERROR,
+    }
+)
+
+
+class _Answer(BaseModel):
+    """Unknown fields come and are ignored; missing ones are not known."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+def _operation_state(value: Any) -> OperationState:
+    return OperationState(value)
+
+
+def _deployment_state(value: Any) -> DeploymentState | None:
+    return None if value is None else DeploymentState(value)
+
+
+def _errors(value: Any) -> str | None:
+    """Error text, empty where there is none; None for what is no text."""
+    if value is None:
+        return ""
+    return clean(value).strip() if isinstance(value, str) else None
+
+
+class _Work(_Answer):
+    """What an operation, a summary and a shard's row share."""
+
+    id: Identifier = None
+    state: Annotated[OperationState, PlainValidator(_operation_state)] = OperationState.UNKNOWN
+    progress: Percentage = Field(None, validation_alias="progress_percentage")
+    eta: Seconds = Field(None, validation_alias="eta_seconds")
+
+
+class Operation(_Work):
+    """One change of one table, as list_deploy_operations documents it.
+
+    `errors` is empty where the API says there are none, None where it gives something that is no text.
+    """
+
+    keyspace: Text = Field("", validation_alias="keyspace_name")
+    table: Text = Field("", validation_alias="table_name")
+    name: Text = Field("", validation_alias="operation_name")
+    created_at: Timestamp = None
+    updated_at: Timestamp = None
+    throttled_at: Timestamp = None
+    can_drop_data: Flag = None
+    table_locked: Flag = None
+    table_recently_used: Flag = None
+    table_recently_used_at: Timestamp = None
+    removed_foreign_keys: Names = Field(None, validation_alias="removed_foreign_key_names")
+    ddl: Text = Field("", validation_alias="ddl_statement")
+    errors: Annotated[str | None, PlainValidator(_errors)] = Field("", validation_alias="deploy_errors")
+    error_docs_url: Text = Field("", validation_alias="deploy_error_docs_url")
+
+    @property
+    def failed(self) -> bool | None:
+        """True with error text or in state `error`; None when what stands for the text is none."""
+        if self.state is OperationState.ERROR:
+            return True
+        return None if self.errors is None else bool(self.errors)
+
+
+class ShardWork(_Work):
+    """The part of an operation that one shard does: a row of a summary's `operations`."""
+
+    shard: Text = ""
+
+
+class Summary(Operation):
+    """What a deployment does to one table on all its shards: a row of `deploy_operation_summaries`."""
+
+    sharded: Flag = None
+    shards: Annotated[
+        Rows[ShardWork], PlainValidator(partial(parse_rows, model=ShardWork, identity=attrgetter("id")))
+    ] = Field(Rows(), validation_alias="operations")
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether its rows are shards' parts: as the API says, else by whether a row names its shard."""
+        return self.sharded if self.sharded is not None else any(work.shard for work in self.shards)
+
+    def operations(self) -> Iterator[Operation]:
+        """The summary as operations: one for each shard's row, or the summary itself where it has none."""
+        fields = {name: getattr(self, name) for name in Operation.model_fields}
+        for work in self.shards or (self,):
+            own = {"id": work.id, "state": work.state, "progress": work.progress, "eta": work.eta}
+            yield Operation.model_construct(**(fields | own))
+
+
+def _positive(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+class Deployment(_Answer):
+    """The carrying out of a deploy request, as get_deploy_queue and get_deployment document it."""
+
+    number: Annotated[int | None, PlainValidator(_positive)] = Field(None, validation_alias="deploy_request_number")
+    state: Annotated[DeploymentState | None, PlainValidator(_deployment_state)] = None
+    into_branch: Text = ""
+    strategy: Text = ""
+    queued_at: Timestamp = None
+    started_at: Timestamp = None
+    finished_at: Timestamp = None
+    ready_to_cutover_at: Timestamp = None
+    auto_cutover: Flag = None
+    cutover_expiring: Flag = None
+    queue_paused: Flag = None
+    table_locked: Flag = None
+    instant_ddl: Flag = None
+    preceding: Annotated[int | None, PlainValidator(lambda value: len(value) if isinstance(value, list) else None)] = (
+        Field(None, validation_alias="preceding_deployments")
+    )
+    own_operations: Annotated[
+        Rows[Operation], PlainValidator(partial(parse_rows, model=Operation, identity=attrgetter("id")))
+    ] = Field(Rows(), validation_alias="deploy_operations")
+    summaries: Annotated[
+        Rows[Summary], PlainValidator(partial(parse_rows, model=Summary, identity=attrgetter("id")))
+    ] = Field(Rows(), validation_alias="deploy_operation_summaries")
+
+    @property
+    def operations(self) -> Rows[Operation]:
+        """`deploy_operations`, or what the summaries say where that is empty."""
+        return self.own_operations or self.summarised_operations
+
+    @property
+    def summarised_operations(self) -> Rows[Operation]:
+        """The summaries as operations."""
+        return distinct((row for summary in self.summaries for row in summary.operations()), attrgetter("id"))
+
+
+class DeployRequest(_Answer):
+    """A deploy request with its deployment, as list_deploy_requests and get_deploy_request document it."""
+
+    number: Annotated[int | None, PlainValidator(_positive)] = None
+    state: Text = ""
+    branch: Text = ""
+    into_branch: Text = ""
+    html_url: Text = ""
+    approved: Flag = None
+    created_at: Timestamp = None
+    deployment_state: Annotated[DeploymentState | None, PlainValidator(_deployment_state)] = None
+    deployment: Annotated[Deployment | None, PlainValidator(partial(parse_row, model=Deployment))] = None
+
+
+class Database(_Answer):
+    """A database of an organisation; only those of kind `mysql` have deploy requests."""
+
+    name: Identifier = None
+    kind: Text = ""
+
+
+class ThrottleRatio(_Answer):
+    """How much of a keyspace's copying is held back, 0 to 95 per cent."""
+
+    keyspace: Text = Field("", validation_alias="keyspace_name")
+    percentage: Percentage = Field(None, validation_alias="ratio")
+
+
+class Throttler(_Answer):
+    """The throttler of a deploy request, per keyspace."""
+
+    ratios: Annotated[
+        Rows[ThrottleRatio], PlainValidator(partial(parse_rows, model=ThrottleRatio, identity=attrgetter("keyspace")))
+    ] = Field(Rows(), validation_alias="configurations")

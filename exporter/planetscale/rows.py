@@ -1,0 +1,53 @@
+"""Lists of rows, told apart by what identifies a row; rows that can't be told apart are left out and counted."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+Row_co = TypeVar("Row_co", covariant=True)
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[Row_co]):
+    """The rows of an answer that can be told apart, in the answer's order, and how many could not."""
+
+    items: tuple[Row_co, ...] = ()
+    without_id: int = 0
+    duplicates: int = 0
+
+    def __iter__(self) -> Iterator[Row_co]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def distinct(rows: Iterable[_Model | None], identity: Callable[[_Model], Hashable]) -> Rows[_Model]:
+    """The rows with an identity, the first of each; None and an identity of None count as `without_id`."""
+    kept: dict[Hashable, _Model] = {}
+    without_id = duplicates = 0
+    for row in rows:
+        key = None if row is None else identity(row)
+        if row is None or key is None:
+            without_id += 1
+        elif key in kept:
+            duplicates += 1
+        else:
+            kept[key] = row
+    return Rows(tuple(kept.values()), without_id, duplicates)
+
+
+def parse_rows(values: Any, model: type[_Model], identity: Callable[[_Model], Hashable]) -> Rows[_Model]:
+    """The rows in *values*; what is no list holds none."""
+    return distinct((parse_row(value, model) for value in values), identity) if isinstance(values, list) else Rows()
+
+
+def parse_row(value: Any, model: type[_Model]) -> _Model | None:
+    """One row, or None for what is no object."""
+    try:
+        return model.model_validate(value) if isinstance(value, dict) else None
+    except ValidationError:
+        return None

@@ -1,0 +1,75 @@
+"""Waiting for the request budget."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from time import monotonic
+
+from exporter.planetscale.budget import RequestBudget
+
+
+class Slots:
+    """Slots of a request budget, first come, first served; one for the process, kept across reloads."""
+
+    def __init__(self, budget: RequestBudget, clock: Callable[[], float] = monotonic) -> None:
+        self.budget = budget
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._waiters = 0
+        self._waiting_since = 0.0
+        self._waited = 0.0
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a slot and hold it while a request runs."""
+        async with self._turn:
+            while delay := self._delay():
+                with self.waiting():
+                    await self.changed(delay)
+            self.budget.take(self._clock())
+        try:
+            yield
+        finally:
+            self.budget.give_back(self._clock())
+            self._changed.set()
+
+    @property
+    def are_contended(self) -> bool:
+        """True while a request that belongs to a poll under way waits for its slot."""
+        return self._turn.locked()
+
+    def pause(self, seconds: float) -> None:
+        """Let no request leave for *seconds*."""
+        self.budget.pause(self._clock() + seconds)
+        self._changed.set()
+
+    async def changed(self, timeout: float) -> None:  # noqa: ASYNC109 - an upper bound for a wait, not a failure
+        """Wait until a slot is given back or *timeout* seconds have passed."""
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time inside as time waited for the budget; what waits at once counts once."""
+        if not self._waiters:
+            self._waiting_since = self._clock()
+        self._waiters += 1
+        try:
+            yield
+        finally:
+            self._waiters -= 1
+            if not self._waiters:
+                self._waited += self._clock() - self._waiting_since
+
+    def seconds_waited(self) -> float:
+        """The wall time during which anything waited for the budget, until now."""
+        return self._waited + (self._clock() - self._waiting_since if self._waiters else 0.0)
+
+    def _delay(self) -> float:
+        delay = self.budget.delay(self._clock())
+        return float("inf") if delay is None else delay

@@ -1,0 +1,1 @@
+"""What to ask when, what the answers add up to, and the snapshot that a scrape reads."""

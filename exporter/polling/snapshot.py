@@ -1,0 +1,131 @@
+"""What is known of the deploy requests right now: immutable, swapped whole, read by metrics and pages.
+
+All times are Unix seconds. A scrape sees one snapshot, old or new, never half of one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from exporter.planetscale.models import Deployment, DeploymentState, DeployRequest, Operation, ShardWork, ThrottleRatio
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Key(NamedTuple):
+    """What identifies a deploy request."""
+
+    organization: str
+    database: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.organization}/{self.database}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[T_co]):
+    """What one poll said last, and whether it still can be trusted.
+
+    `value` is None before the first good answer and once polls have failed for `poll.stale_after`. `error` says why the
+    last poll failed, in words for a user; it is empty while polls work.
+    """
+
+    value: T_co | None = None
+    asked_at: float = float("-inf")
+    answered_at: float | None = None
+    failed_since: float | None = None
+    error: str = ""
+
+    @property
+    def ok(self) -> bool | None:
+        """Whether the last poll worked; None before the first has ended."""
+        if self.failed_since is not None:
+            return False
+        return None if self.answered_at is None else True
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An operation and what watching it has told.
+
+    `last_advance` is when the percentage was last seen to rise, the ETA to fall or the state to change. The last known
+    percentage and ETA bridge answers that give none.
+    """
+
+    operation: Operation
+    last_advance: float
+    known_progress: float = 0.0
+    known_eta: float | None = None
+
+
+class Shard(NamedTuple):
+    """One shard's part of a table's change; the names are those of the summary."""
+
+    summary: Operation
+    work: ShardWork
+
+
+@dataclass(frozen=True, slots=True)
+class DeployRequestStatus:
+    """All that is known of one deploy request, from whichever polls know it.
+
+    `operations` decides `up`. `deployment` carries no operations of its own; they are in `operations` and `shards`.
+    """
+
+    key: Key
+    configured: bool
+    operations: Part[tuple[Watched, ...]] = Part()
+    deployment: Part[Deployment] = Part()
+    request: Part[DeployRequest] = Part()
+    throttle: Part[tuple[ThrottleRatio, ...]] = Part()
+    finished_at: float | None = None
+
+    @property
+    def state(self) -> DeploymentState | None:
+        """The deployment's state, None where nothing says."""
+        return self.deployment.value.state if self.deployment.value else None
+
+    @property
+    def watched(self) -> tuple[Watched, ...]:
+        """The operations, none where they are not known."""
+        return self.operations.value or ()
+
+    @property
+    def shards(self) -> Iterator[Shard]:
+        """The parts of the operations that shards do, in sharded keyspaces."""
+        summaries = self.deployment.value.summaries if self.deployment.value else ()
+        return (Shard(summary, work) for summary in summaries if summary.is_sharded for work in summary.shards)
+
+    @property
+    def moves(self) -> bool:
+        """True while an operation is not final, or the deployment can still go on."""
+        state = self.state
+        return any(not watched.operation.state.is_final for watched in self.watched) or (
+            state is not None and state.is_moving
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """A configured target: whether every part of it worked at its last try (None before the first), and why not."""
+
+    text: str
+    up: bool | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that is exported, in the order of its keys."""
+
+    deploy_requests: tuple[DeployRequestStatus, ...] = ()
+    targets: tuple[TargetStatus, ...] = ()
+    operations: int = 0
+
+
+class SnapshotStore:
+    """Holds the current snapshot; the poll loop puts, scrapes take."""
+
+    def __init__(self) -> None:
+        self.current = Snapshot()
