@@ -1,0 +1,31 @@
+"""How mistakes of configuration are told to the people who made them."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LONGEST_NAME = 80
+
+
+class ConfigError(Exception):
+    """The configuration can't be used. `mistakes` holds one line for each thing to mend, and never a given value."""
+
+    def __init__(self, mistakes: Iterable[str]) -> None:
+        self.mistakes = tuple(dict.fromkeys(mistakes))
+        super().__init__("\n".join(self.mistakes))
+
+
+def shown(name: str) -> str:
+    """*name* as it may stand in one line: what can't be printed is escaped, what is too long is cut."""
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[:_LONGEST_NAME])
+    return escaped if len(name) <= _LONGEST_NAME else escaped + "…"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` with the closest of *known*, or nothing when none is close."""
+    close = difflib.get_close_matches(name, tuple(known), n=1, cutoff=0.7)
+    return f"; did you mean {close[0]}?" if close else ""

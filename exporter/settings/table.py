@@ -1,0 +1,70 @@
+"""The list of all settings, read from the tree, with the names each has in every source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exporter.settings.tree import Section, Settings
+from exporter.settings.values import Kind
+
+ENV_PREFIX = "PLANETSCALE_EXPORTER_"
+TARGETS_ALLOWED = (
+    "org, org/database or org/database/number; * and ? in the database part, not with a number; a leading ! excludes"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: `path` is its place in the tree, `default` the text that reads back as its default."""
+
+    path: str
+    flag: str
+    metavar: str
+    default: str
+    meaning: str
+    allowed: str
+
+    @property
+    def env(self) -> str:
+        """Its environment variable."""
+        return ENV_PREFIX + self.path.upper().replace(".", "_")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether its flag may stand without a value."""
+        return self.metavar == "BOOLEAN"
+
+    @property
+    def is_list(self) -> bool:
+        """Whether its flag may be repeated, and its text holds several values."""
+        return self.path == TARGETS.path
+
+
+TARGETS = Setting(
+    "targets", "--target", "TARGET", "", Settings.model_fields["targets"].description or "", TARGETS_ALLOWED
+)
+CONFIG_FILE = Setting("config_file", "--config-file", "FILE", "", "YAML file with any of these settings", "a file")
+
+
+def _of(name: str, section: type[Section]) -> tuple[Setting, ...]:
+    return tuple(
+        Setting(
+            f"{name}.{field}",
+            f"--{name}.{field.replace('_', '-')}",
+            kind.metavar,
+            kind.show(info.default),
+            info.description or "",
+            kind.allowed,
+        )
+        for field, info in section.model_fields.items()
+        for kind in info.metadata
+        if isinstance(kind, Kind)
+    )
+
+
+SECTIONS: dict[str, type[Section]] = {
+    name: info.annotation
+    for name, info in Settings.model_fields.items()
+    if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
+}
+SETTINGS = (TARGETS, *(setting for name, section in SECTIONS.items() for setting in _of(name, section)))
