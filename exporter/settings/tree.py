@@ -45,19 +45,25 @@ class Api(Section):
 
 
 class Poll(Section):
-    """How often, and how long values are kept. All in seconds."""
+    """How often PlanetScale is asked, and how long values are kept."""
 
-    interval: Interval = Field(30.0, description="a deploy request that moves, or has no operations yet")
+    interval: Interval = Field(
+        30.0, description="how often to poll a deploy request that moves, or has no operations yet"
+    )
     idle_interval: Interval = Field(
-        300.0, description="a deploy request in which nothing moves any more; also the longest back-off"
+        300.0,
+        description="how often to poll a deploy request in which nothing moves any more; also the longest back-off",
     )
     discovery_interval: Interval = Field(
-        60.0, description="looking for deploy requests in org and org/database targets"
+        60.0, description="how often to look for deploy requests in org and org/database targets"
     )
     stale_after: Span = Field(
         300.0, description="how long values are kept once polls fail, counted from the first failed one"
     )
-    retention: Span = Field(3600.0, description="how long a finished deploy request that was discovered stays exported")
+    retention: Span = Field(
+        3600.0,
+        description="how long a finished deploy request that was discovered stays exported, from when it finished",
+    )
 
 
 class Web(Section):
@@ -84,11 +90,11 @@ class Metrics(Section):
 
 
 class Shard(Section):
-    """Which share of the targets' databases this replica polls."""
+    """Sharding: which share of the targets' databases this replica polls."""
 
     count: Annotated[int, values.whole(1, 10_000)] = Field(1, description="how many replicas share the databases")
     index: Annotated[int, values.ordinal(9_999)] = Field(
-        0, validate_default=True, description="this replica's number from 0, below shard.count"
+        0, validate_default=True, description="this replica's number from 0, or the name of its pod, which ends in it"
     )
 
     @field_validator("index")
@@ -100,7 +106,7 @@ class Shard(Section):
 
 
 class Log(Section):
-    """What is told on standard error."""
+    """The log on standard error."""
 
     level: Annotated[str, values.choice("debug", "info", "warning", "error", warn="warning")] = Field(
         "info", description="the least important messages that are shown"

@@ -88,7 +88,7 @@ def choice(*names: str, **aliases: str) -> Kind:
             raise ValueError("is unknown")
         return spellings[text.lower()]
 
-    return Kind("NAME", ", ".join(names[:-1]) + f" or {names[-1]}", read)
+    return Kind("|".join(names), ", ".join(names[:-1]) + f" or {names[-1]}", read)
 
 
 def ordinal(most: int) -> Kind:

@@ -68,13 +68,17 @@ def _compose(text: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        # quoted words come from the file and may be anything
-        problem = re.sub(r"'[^'<][^']+'", "'…'", error.problem or "is no YAML")
+        problem = re.sub("'[^']*'", _quoted, error.problem or "")
         raise _SyntaxError(f"line {line}, column {column}: is no YAML: {problem}") from None
     except yaml.reader.ReaderError as error:
         line, column = _place(text[: error.position])
         raise _SyntaxError(f"line {line}, column {column}: has a character that YAML does not allow") from None
     return root
+
+
+def _quoted(word: re.Match[str]) -> str:
+    """A sign or a kind of token; longer words are the file's own and may be anything."""
+    return word[0] if len(word[0]) <= len("'x'") or word[0].startswith("'<") else "'…'"
 
 
 def _place(before: str) -> tuple[int, int]:

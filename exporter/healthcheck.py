@@ -1,0 +1,44 @@
+"""The `healthcheck` command: one request to the exporter on this machine, for containers without a shell."""
+
+from __future__ import annotations
+
+import http.client
+import sys
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from exporter.settings import ListenAddress
+
+_TIMEOUT = 3.0
+_OK = 200
+_LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - nothing is bound here
+
+
+def health_url(address: ListenAddress) -> str:
+    """Where an exporter that listens on *address* says how it is; every address of a machine includes loopback."""
+    host = _LOOPBACK.get(address.host, f"[{address.host}]" if ":" in address.host else address.host)
+    return f"http://{host}:{address.port}/-/healthy"
+
+
+def healthcheck(url: str) -> int:
+    """0 when *url* answers 200 within 3 seconds, else 1 and one line on standard error. Proxies are not asked."""
+    problem = _problem(url)
+    if problem is not None:
+        sys.stderr.write(f"unhealthy: {url} {problem}\n")
+    return int(problem is not None)
+
+
+def _problem(url: str) -> str | None:
+    where = urlsplit(url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=_TIMEOUT)
+    try:
+        connection.request("GET", where.path)
+        status = connection.getresponse().status
+    except OSError as error:
+        return f"does not answer: {error.strerror or 'timed out'}".lower()
+    except http.client.HTTPException:
+        return "does not answer in HTTP"
+    finally:
+        connection.close()
+    return None if status == _OK else f"answers {status}"
