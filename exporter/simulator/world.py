@@ -1,0 +1,111 @@
+"""A database and its deploy requests: what they show is a function of the clock, and nothing runs in the background."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from math import floor
+from typing import Final
+
+from .lanes import BLOCKING, IN_QUEUE, Cast, queue_up
+from .plots import FOREVER
+from .timeline import Scene, Timeline, scene
+
+TURNS_KEPT: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DeployRequest:
+    """A deploy request at one moment, with those ahead of it in its lane of the queue."""
+
+    cast: Cast
+    scene: Scene
+    preceding: tuple["DeployRequest", ...] = ()
+
+    @property
+    def number(self) -> int:
+        """Its number, unique in its database."""
+        return self.cast.number
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it stands in the deploy queue: waiting, running or inside its revert window."""
+        return self.scene.step.state in IN_QUEUE and self.scene.closed is None
+
+    @property
+    def is_blocking(self) -> bool:
+        """Whether those behind it wait for it: as long as it is queued, or has failed and nobody has closed it."""
+        return self.scene.step.state in BLOCKING and self.scene.closed is None
+
+
+@dataclass
+class Database:
+    """A database and its deploy requests.
+
+    With a *period* it plays them again and again: every *period* seconds, counted from the Unix time *since*, what is
+    open is closed, and all come again under new numbers. Only the last turns are remembered, so it never grows.
+    """
+
+    name: str
+    created: float
+    kind: str = "mysql"
+    period: float = FOREVER
+    since: float = 0.0
+    _casts: dict[int, Cast] = field(default_factory=dict)
+    _closed: dict[int, float] = field(default_factory=dict)
+    _deleted: set[int] = field(default_factory=set)
+    _turns: dict[int, list[Cast]] = field(default_factory=dict)
+
+    def open(self, timeline: Timeline, branch: str, into_branch: str) -> int:
+        """Add a deploy request and return its number. An empty *branch* gets a name of its own."""
+        number = max(self._casts, default=0) + 1
+        self._casts[number] = Cast(number, timeline, branch or f"change-{number}", into_branch)
+        self._turns.clear()
+        return number
+
+    def close(self, number: int, now: float) -> None:
+        """Close a deploy request as its owner would, at the Unix time *now*."""
+        self._closed[number] = now
+        self._turns.clear()
+
+    def delete(self, number: int) -> None:
+        """Make a deploy request one that never was."""
+        self._deleted.add(number)
+        self._turns.clear()
+
+    def deploy_requests(self, now: float) -> list[DeployRequest]:
+        """All that exist at *now*, newest first."""
+        return sorted(self._in_order(now), key=lambda request: -request.number)
+
+    def deploy_queue(self, now: float) -> list[DeployRequest]:
+        """The queued and running ones at *now*, in the order they entered the queue."""
+        return [request for request in self._in_order(now) if request.is_queued]
+
+    def _in_order(self, now: float) -> Iterator[DeployRequest]:
+        lanes: dict[tuple[str, str], tuple[DeployRequest, ...]] = defaultdict(tuple)
+        for cast in self._visible(now):
+            request = DeployRequest(cast, scene(cast.timeline, now, f"{self.name}/{cast.number}"))
+            if request.is_queued:
+                request = replace(request, preceding=lanes[cast.lane])
+            if request.is_blocking:
+                lanes[cast.lane] += (request,)
+            yield request
+
+    def _visible(self, now: float) -> Iterator[Cast]:
+        turn = max(0, floor((now - self.since) / self.period))
+        for shown in range(max(0, turn - TURNS_KEPT + 1), turn + 1):
+            yield from (cast for cast in self._turn(shown) if cast.timeline.opens <= now)
+
+    def _turn(self, turn: int) -> list[Cast]:
+        if turn not in self._turns:
+            self._turns = {kept: casts for kept, casts in self._turns.items() if turn - TURNS_KEPT < kept < turn}
+            again = (self._again(cast, turn) for cast in self._casts.values())
+            self._turns[turn] = queue_up(cast for cast in again if cast.number not in self._deleted)
+        return self._turns[turn]
+
+    def _again(self, cast: Cast, turn: int) -> Cast:
+        number, later = cast.number + turn * len(self._casts), turn * self.period if turn else 0.0
+        ends = self.since + (turn + 1) * self.period
+        closes = min(ends, cast.timeline.closes + later, self._closed.get(number, FOREVER))
+        timeline = replace(cast.timeline, opens=cast.timeline.opens + later, closes=closes)
+        branch = cast.branch if not turn else f"{cast.branch}-{turn + 1}"
+        return replace(cast, number=number, timeline=timeline, branch=branch)
