@@ -5,14 +5,15 @@ FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 COPY requirements.txt requirements-build.txt ./
-# The environment that the last stage takes over has no pip of its own; every file is checked against its hash.
-RUN python3 -m venv --without-pip /opt/planetscale-exporter \
+# Neither environment has a pip of its own, and the second goes no further; every file is checked against its hash.
+RUN python3 -m venv --without-pip /opt/planetscale-exporter && python3 -m venv --without-pip /opt/build \
     && python3 -m pip --python /opt/planetscale-exporter/bin/python install --quiet \
         --only-binary :all: --require-hashes -r requirements.txt \
-    && python3 -m pip install --quiet --only-binary :all: --require-hashes -r requirements-build.txt
+    && python3 -m pip --python /opt/build/bin/python install --quiet \
+        --only-binary :all: --require-hashes -r requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
-RUN python3 -m hatchling build -t wheel -d /wheel \
+RUN /opt/build/bin/python -m hatchling build -t wheel -d /wheel \
     && python3 -m pip --python /opt/planetscale-exporter/bin/python install --quiet --no-deps --no-index /wheel/*.whl
 
 FROM ${BASE}

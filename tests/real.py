@@ -1,0 +1,35 @@
+"""What tests against real programs share: leaving where one is missing, and waiting for one to answer."""
+
+import os
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip a test that cannot run here; fail it where CI=true, since CI has everything."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def page_with(url: str, text: str, *, seconds: float = 30, tell: Callable[[], str] = str) -> str:
+    """GET *url* until the page holds *text*, for a server is started before it listens, and give the page.
+
+    After *seconds* the test fails with the last answer and what *tell* says, such as the server's log.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - tests ask their own servers
+                page: str = answer.read().decode()
+        except OSError as error:
+            page = str(error)
+        if text in page:
+            return page
+        if time.monotonic() > deadline:
+            pytest.fail(f"{url} has no {text}: {page[-2000:]}\n{tell()}")
+        time.sleep(0.1)
