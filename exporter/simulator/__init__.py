@@ -14,11 +14,12 @@ plays in minutes shows an ETA of minutes and time stamps that agree with the wal
 """
 
 from .clock import SimulatedClock
+from .faults import Fault
 from .fleets import demo_fleet, large_fleet
 from .plots import Change, Scenario, Step
 from .scenarios import SCENARIOS
 from .server import create_app
-from .simulator import Asked, Fault, Simulator
+from .simulator import Asked, Simulator
 
 __all__ = [
     "SCENARIOS",

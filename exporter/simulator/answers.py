@@ -1,38 +1,15 @@
 """The bodies of PlanetScale's answers (its published OpenAPI documents, as of August 2026)."""
 
-import hashlib
-from collections import defaultdict
-from datetime import UTC, datetime
-from functools import lru_cache
-from html import escape
 from typing import Any, Final
 
-from .timeline import Row, Scene
+from .operations import operations, summaries
+from .scene import Scene
+from .wording import identifier, maybe_stamp, stamp
 from .world import Database, DeployRequest
 
 Json = dict[str, Any]
 APP: Final = "https://app.planetscale.com"
-ERROR_DOCS: Final = "https://planetscale.com/docs/vitess/schema-changes/deploy-requests"
 GIBIBYTE: Final = 2**30
-SUMMARY_ORDER: Final = ("error", "in_progress", "pending", "queued", "cancelled", "complete")
-
-
-@lru_cache(maxsize=100_000)
-def identifier(*path: str | int) -> str:
-    """The twelve characters that PlanetScale would call the thing at *path*: always the same ones."""
-    number = int.from_bytes(hashlib.sha256("/".join(map(str, path)).encode()).digest()[:8], "big")
-    return "".join("0123456789abcdefghijklmnopqrstuvwxyz"[number // 36**i % 36] for i in range(12))
-
-
-def stamp(moment: float) -> str:
-    """A Unix time as the API writes it: RFC 3339 in UTC, the fraction as short as it can be."""
-    text = datetime.fromtimestamp(round(moment, 3), UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
-    return text.rstrip("0").rstrip(".") + "Z"
-
-
-def maybe_stamp(moment: float | None) -> str | None:
-    """Likewise, or null for what has not happened."""
-    return None if moment is None else stamp(moment)
 
 
 def database(organization: str, home: Database) -> Json:
@@ -165,7 +142,7 @@ def deployment(organization: str, home: Database, request: DeployRequest) -> Jso
         "deploy_check_errors": now.step.errors if lints else None,
         "preceding_deployments": [_preceding(organization, home, ahead) for ahead in request.preceding],
         "deploy_operations": operations(organization, home, request),
-        "deploy_operation_summaries": _summaries(organization, home, request),
+        "deploy_operation_summaries": summaries(organization, home, request),
         "lint_errors": [{"lint_error": "NO_UNIQUE_KEY", "error_description": now.step.errors}] if lints else [],
         "sequential_diff_dependencies": [],
         "lookup_vindex_operations": [],
@@ -183,81 +160,6 @@ def deployment(organization: str, home: Database, request: DeployRequest) -> Jso
         "parallel_lane_blocked": False,
         "queue_paused": bool(now.step.paused),
         "queue_pause_reason": now.step.paused or None,
-    }
-
-
-def operations(organization: str, home: Database, request: DeployRequest) -> list[Json]:
-    """The rows of `deploy_operations`, one for each table and shard; none where only the summaries tell."""
-    scenario = request.scene.scenario
-    rows = request.scene.rows if scenario.in_operations else ()
-    answers = (_operation(organization, home, request, row) for row in rows)
-    return [{name: value for name, value in answer.items() if name not in scenario.omits} for answer in answers]
-
-
-def _operation(organization: str, home: Database, request: DeployRequest, row: Row) -> Json:
-    return _described(home, row, request) | {
-        "id": _row_id(organization, home, request, row),
-        "type": "DeployOperation",
-        "state": row.state,
-        "eta_seconds": row.eta,
-        "progress_percentage": row.progress,
-        "deploy_error_docs_url": ERROR_DOCS if row.errors else None,
-        "updated_at": stamp(row.updated),
-        "throttled_at": maybe_stamp(row.throttled),
-        "table_locked": row.locked,
-        "deploy_errors": row.errors,
-    }
-
-
-def _described(home: Database, row: Row, request: DeployRequest) -> Json:
-    used = request.scene.updated // 60 * 60 if row.change.used else None
-    return {
-        "keyspace_name": row.change.keyspace or home.name,
-        "table_name": row.change.table,
-        "operation_name": row.change.operation,
-        "ddl_statement": row.change.ddl,
-        "syntax_highlighted_ddl": f"<pre>{escape(row.change.ddl)}</pre>",
-        "created_at": stamp(row.created),
-        "can_drop_data": row.change.drops,
-        "table_recently_used": row.change.used,
-        "table_recently_used_at": maybe_stamp(used),
-        "removed_foreign_key_names": [*row.change.foreign_keys],
-    }
-
-
-def _summaries(organization: str, home: Database, request: DeployRequest) -> list[Json]:
-    tables: dict[int, list[Row]] = defaultdict(list)
-    for row in request.scene.rows if request.scene.scenario.in_summaries else ():
-        tables[row.index].append(row)
-    return [_summary(organization, home, request, rows) for rows in tables.values()]
-
-
-def _summary(organization: str, home: Database, request: DeployRequest, rows: list[Row]) -> Json:
-    """One table's operations in one; here what is not known is 0 or -1, because the document allows no null."""
-    sharded = len(rows) > 1
-    state = min((row.state for row in rows), key=SUMMARY_ORDER.index)
-    return _described(home, rows[0], request) | {
-        "id": identifier(_row_id(organization, home, request, rows[0]), "summary"),
-        "type": "DeployOperationSummary",
-        "state": "pending" if state == "queued" else state,
-        "deploy_errors": next((row.errors for row in rows if row.errors), ""),
-        "eta_seconds": max(_known(row.eta, -1) for row in rows),
-        "progress_percentage": sum(_known(row.progress, 0) for row in rows) // len(rows),
-        "throttled_at": maybe_stamp(rows[0].throttled),
-        "sharded": sharded,
-        "shard_count": len(rows),
-        "shard_names": [row.shard for row in rows],
-        "operations": [
-            {
-                "id": _row_id(organization, home, request, row),
-                "type": "ShardDeployOperation",
-                "shard": row.shard,
-                "state": row.state,
-                "progress_percentage": _known(row.progress, 0),
-                "eta_seconds": _known(row.eta, -1),
-            }
-            for row in rows
-        ],
     }
 
 
@@ -280,7 +182,7 @@ def throttler(organization: str, home: Database, request: DeployRequest) -> Json
     }
 
 
-def storage_check(request: DeployRequest) -> Json:
+def storage_check(home: Database, request: DeployRequest) -> Json:
     """Whether every shard has room for the copy."""
     fits = request.scene.scenario.fits
     used, capacity = (40, 100) if fits else (80, 100)
@@ -296,7 +198,7 @@ def storage_check(request: DeployRequest) -> Json:
         "enough_storage": fits,
         "upgradeable": True,
         "storage_bytes_needed": 30 * GIBIBYTE,
-        "storage_report": dict.fromkeys(_shards(request.scene), shard),
+        "storage_report": dict.fromkeys(_keyspaces(home, request.scene), dict.fromkeys(_shards(request.scene), shard)),
     }
 
 
@@ -311,20 +213,12 @@ def _preceding(organization: str, home: Database, ahead: DeployRequest) -> Json:
     }
 
 
-def _row_id(organization: str, home: Database, request: DeployRequest, row: Row) -> str:
-    return identifier(organization, home.name, request.number, row.index, row.shard)
-
-
 def _keyspaces(home: Database, now: Scene) -> list[str]:
     return list(dict.fromkeys(change.keyspace or home.name for change in now.scenario.changes)) or [home.name]
 
 
 def _shards(now: Scene) -> list[str]:
     return list(dict.fromkeys(name for change in now.scenario.changes for name, _ in change.shards)) or ["-"]
-
-
-def _known(value: int | None, otherwise: int) -> int:
-    return otherwise if value is None else value
 
 
 def _actor() -> Json:

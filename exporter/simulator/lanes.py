@@ -3,26 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
 
 from .plots import FOREVER
+from .states import BLOCKING
 from .timeline import Timeline
-
-IN_QUEUE: Final = frozenset(
-    {
-        "queued",
-        "submitting",
-        "in_progress",
-        "pending_cutover",
-        "in_progress_vschema",
-        "in_progress_cancel",
-        "in_progress_cutover",
-        "complete_pending_revert",
-        "in_progress_revert",
-        "in_progress_revert_vschema",
-    }
-)
-BLOCKING: Final = IN_QUEUE | {"complete_error", "complete_revert_error"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import web
 
-from . import answers
-from .simulator import Asked, Fault, Grant, Simulator
-from .world import Database, DeployRequest
+from .faults import Fault
+from .questions import ROUTES, Answer, Handler, Question, Refused
+from .simulator import Asked, Simulator
 
-Handler = Callable[["Question"], "Answer"]
-FOREVER_AGO, FOREVER_AHEAD = float("-inf"), float("inf")
 CODES: Final = {
     400: "bad_request",
     401: "unauthorized",
@@ -25,74 +20,7 @@ CODES: Final = {
     429: "too_many_requests",
 }
 DEFAULT_PER_PAGE, MAX_PER_PAGE = 25, 100
-DATABASES: Final = "/v1/organizations/{organization}/databases"
-DATABASE: Final = DATABASES + "/{database}"
-NUMBER: Final = DATABASE + r"/deploy-requests/{number:\d+}"
 STOPPING: Final = web.AppKey("stopping", asyncio.Event)
-
-
-class Refused(Exception):  # noqa: N818 - an answer with an error status, not a failure of the simulator
-    """An answer with an error status and the API's error body."""
-
-    def __init__(self, status: int, message: str = "", headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.message, self.headers = status, message, headers or {}
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A request that was let in, with what its path names."""
-
-    simulator: Simulator
-    request: web.Request
-    grants: list[Grant]
-    organization: str
-
-    @property
-    def now(self) -> float:
-        """The Unix time of the simulator."""
-        return self.simulator.clock()
-
-    @property
-    def databases(self) -> list[Database]:
-        """The organisation's databases that the credential may see, by name."""
-        homes = self.simulator.organizations[self.organization].values()
-        return sorted((home for home in homes if self._may_read(home.name)), key=lambda home: home.name)
-
-    @property
-    def database(self) -> Database:
-        """The database in the path; 404 if none there has deploy requests, 403 if the credential may not read it."""
-        name = self.request.match_info["database"]
-        home = self.simulator.organizations[self.organization].get(name)
-        if home is None:
-            raise Refused(404)
-        if not self._may_read(name):
-            raise Refused(403)
-        if home.kind != "mysql":
-            raise Refused(404, "Postgres databases have no deploy requests")
-        return home
-
-    @property
-    def deploy_request(self) -> DeployRequest:
-        """The deploy request in the path, or 404."""
-        number = int(self.request.match_info["number"])
-        for request in self.database.deploy_requests(self.now):
-            if request.number == number:
-                return request
-        raise Refused(404)
-
-    def _may_read(self, database: str) -> bool:
-        return any(fnmatchcase(database, grant.databases) for grant in self.grants)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A body, or (with *items*) a list to be cut into pages, each of which *render* makes JSON of."""
-
-    body: Any = None
-    items: Sequence[Any] | None = None
-    render: Callable[[Any], Any] = dict
-    counted: bool = False
 
 
 def create_app(simulator: Simulator) -> web.Application:
@@ -112,96 +40,6 @@ def create_app(simulator: Simulator) -> web.Application:
 
 async def _nothing(_: web.Request) -> web.Response:
     return _error(Refused(404))
-
-
-def _databases(question: Question) -> Answer:
-    if not any(grant.may_list for grant in question.grants):
-        raise Refused(403)
-    wanted = question.request.query.get("q", "")
-    homes = [home for home in question.databases if wanted in home.name]
-    return Answer(items=homes, render=lambda home: answers.database(question.organization, home), counted=True)
-
-
-def _deploy_queue(question: Question) -> Answer:
-    home = question.database
-    return Answer(
-        items=home.deploy_queue(question.now),
-        render=lambda request: answers.deployment(question.organization, home, request),
-    )
-
-
-def _deploy_requests(question: Question) -> Answer:
-    home, now, query = question.database, question.now, question.request.query
-    wanted = [request for request in home.deploy_requests(now) if _matches(request, now, query)]
-    return Answer(
-        items=wanted,
-        render=lambda request: answers.deploy_request(question.organization, home, request),
-        counted=True,
-    )
-
-
-def _matches(request: DeployRequest, now: float, query: Any) -> bool:
-    scene = request.scene
-    states = {"open": scene.closed is None, "closed": scene.closed is not None, "deployed": scene.deployed is not None}
-    deployed, running = _range(query.get("deployed_at", "..")), _range(query.get("running_at", ".."))
-    begun, ended = scene.started or FOREVER_AHEAD, scene.finished or now
-    return (
-        states.get(query.get("state", ""), True)
-        and query.get("branch", request.cast.branch) == request.cast.branch
-        and query.get("into_branch", request.cast.into_branch) == request.cast.into_branch
-        and (
-            "deployed_at" not in query or (scene.deployed is not None and deployed[0] <= scene.deployed <= deployed[1])
-        )
-        and ("running_at" not in query or (begun <= running[1] and ended >= running[0] and begun <= now))
-    )
-
-
-def _range(text: str) -> tuple[float, float]:
-    """`A..B`, either of them may be missing; 400 for anything else."""
-    begin, _, end = text.partition("..")
-    try:
-        return _moment(begin, FOREVER_AGO), _moment(end, FOREVER_AHEAD)
-    except ValueError:
-        raise Refused(400, "a range is written A..B, both in RFC 3339") from None
-
-
-def _moment(text: str, missing: float) -> float:
-    if not text:
-        return missing
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _deploy_request(question: Question) -> Answer:
-    return Answer(answers.deploy_request(question.organization, question.database, question.deploy_request))
-
-
-def _deployment(question: Question) -> Answer:
-    return Answer(answers.deployment(question.organization, question.database, question.deploy_request))
-
-
-def _operations(question: Question) -> Answer:
-    return Answer(items=answers.operations(question.organization, question.database, question.deploy_request))
-
-
-def _throttler(question: Question) -> Answer:
-    return Answer(answers.throttler(question.organization, question.database, question.deploy_request))
-
-
-def _storage_check(question: Question) -> Answer:
-    return Answer(answers.storage_check(question.deploy_request))
-
-
-ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
-    (DATABASES, "databases", _databases),
-    (DATABASE + "/deploy-queue", "deploy_queue", _deploy_queue),
-    (DATABASE + "/deploy-requests", "deploy_requests", _deploy_requests),
-    (NUMBER, "deploy_request", _deploy_request),
-    (NUMBER + "/operations", "operations", _operations),
-    (NUMBER + "/deployment", "deployment", _deployment),
-    (NUMBER + "/throttler", "throttler", _throttler),
-    (NUMBER + "/storage-check", "storage_check", _storage_check),
-)
 
 
 def _endpoint(

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from math import floor
 from typing import Final
 
-from .lanes import BLOCKING, IN_QUEUE, Cast, queue_up
+from .lanes import Cast, queue_up
 from .plots import FOREVER
-from .timeline import Scene, Timeline, scene
+from .scene import Scene, scene
+from .states import BLOCKING, IN_QUEUE
+from .timeline import Timeline
 
 TURNS_KEPT: Final = 3
 
