@@ -5,12 +5,13 @@ documented with the models they are read from.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Final, Generic, Literal, TypeVar
 
 from exporter.planetscale.models import DeploymentState, OperationState
-from exporter.polling.snapshot import DeployRequestStatus, Shard, TargetStatus, Watched
+from exporter.polling.snapshot import DeployRequestStatus, Shard, Snapshot, Watched
 
 Type = Literal["gauge", "counter", "histogram"]
 Sample = tuple[tuple[str, ...], float]
@@ -46,7 +47,10 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFamily(Family, Generic[Subject]):
-    """A family read from the snapshot: *samples* gives the values of the labels beyond its subject's, and the value."""
+    """A family read from the snapshot: *samples* gives a subject's samples.
+
+    A sample is the values of the labels that stand behind those that identify the subject, and its number.
+    """
 
     samples: Callable[[Subject], Iterable[Sample]] = lambda _: ()
 
@@ -99,6 +103,16 @@ def _request_info(status: DeployRequestStatus) -> Iterator[Sample]:
     yield (request.branch, request.into_branch, request.html_url, strategy), 1.0
 
 
+def _operation(field: str) -> Callable[[Watched], float | None]:
+    """A field of the operation."""
+    return lambda watched: getattr(watched.operation, field)
+
+
+def _request(field: str) -> Callable[[DeployRequestStatus], float | None]:
+    """A field of the deploy request."""
+    return lambda status: getattr(status.request.value, field, None)
+
+
 def _deployment(field: str) -> Callable[[DeployRequestStatus], float | None]:
     """A field of the deployment."""
     return lambda status: getattr(status.deployment.value, field, None)
@@ -109,10 +123,16 @@ def _queue_position(status: DeployRequestStatus) -> float | None:
     return deployment.preceding if deployment and deployment.state in _IN_QUEUE else None
 
 
-def _throttle(status: DeployRequestStatus) -> Iterator[Sample]:
+def _throttle_ratios(status: DeployRequestStatus) -> Iterator[Sample]:
     for ratio in status.throttle.value or ():
         if ratio.percentage is not None:
             yield (ratio.keyspace,), ratio.percentage / 100
+
+
+def _targets(snapshot: Snapshot) -> Iterator[Sample]:
+    for target in snapshot.targets:
+        if target.up is not None:
+            yield (target.text,), target.up
 
 
 _POLLED = " From a background poll; absent where PlanetScale does not say."
@@ -126,30 +146,30 @@ OPERATION_FAMILIES: Final[tuple[SnapshotFamily[Watched], ...]] = (
     ),
     operation_family(
         "progress_percentage",
-        "How much of the table is copied, in per cent, 0 to 100. Row counts are estimates: it can stay at 99 for hours, "
-        "end early, or fall back after a failover." + _POLLED,
-        lambda watched: watched.operation.progress,
+        "How much of the table is copied, in per cent, 0 to 100. Row counts are estimates: it can stay at 99 for "
+        "hours, end early, or fall back after a failover." + _POLLED,
+        _operation("progress"),
     ),
     operation_family(
         "eta_seconds",
         "PlanetScale's estimate of the seconds until the operation is done." + _POLLED,
-        lambda watched: watched.operation.eta,
+        _operation("eta"),
     ),
     operation_family(
         "created_timestamp_seconds",
         "When the operation was created, as Unix time in seconds." + _POLLED,
-        lambda watched: watched.operation.created_at,
+        _operation("created_at"),
     ),
     operation_family(
         "updated_timestamp_seconds",
         "When PlanetScale last updated the operation, as Unix time in seconds." + _POLLED,
-        lambda watched: watched.operation.updated_at,
+        _operation("updated_at"),
     ),
     operation_family(
         "throttled_timestamp_seconds",
-        "When the operation was last throttled, as Unix time in seconds: a stamp, which stays after throttling has ended."
-        + _POLLED,
-        lambda watched: watched.operation.throttled_at,
+        "When the operation was last throttled, as Unix time in seconds: a stamp, which stays after throttling has "
+        "ended." + _POLLED,
+        _operation("throttled_at"),
     ),
     operation_family(
         "last_advance_timestamp_seconds",
@@ -158,20 +178,20 @@ OPERATION_FAMILIES: Final[tuple[SnapshotFamily[Watched], ...]] = (
         lambda watched: watched.last_advance,
     ),
     operation_family(
-        "can_drop_data", "1 if the operation can drop data, else 0." + _POLLED, lambda watched: watched.operation.can_drop_data
+        "can_drop_data", "1 if the operation can drop data, else 0." + _POLLED, _operation("can_drop_data")
     ),
     operation_family(
-        "table_locked", "1 while the operation's table is locked, else 0." + _POLLED, lambda watched: watched.operation.table_locked
+        "table_locked", "1 while the operation's table is locked, else 0." + _POLLED, _operation("table_locked")
     ),
     operation_family(
         "table_recently_used",
         "1 if the operation's table was used recently, else 0." + _POLLED,
-        lambda watched: watched.operation.table_recently_used,
+        _operation("table_recently_used"),
     ),
     operation_family(
         "table_recently_used_timestamp_seconds",
         "When the operation's table was last used, as Unix time in seconds." + _POLLED,
-        lambda watched: watched.operation.table_recently_used_at,
+        _operation("table_recently_used_at"),
     ),
     operation_family(
         "removed_foreign_keys",
@@ -181,7 +201,7 @@ OPERATION_FAMILIES: Final[tuple[SnapshotFamily[Watched], ...]] = (
     operation_family(
         "failed",
         "1 if PlanetScale gives error text for the operation or its state is error, else 0." + _POLLED,
-        lambda watched: watched.operation.failed,
+        _operation("failed"),
     ),
     SnapshotFamily(
         "planetscale_deploy_operation_info",
@@ -191,6 +211,11 @@ OPERATION_FAMILIES: Final[tuple[SnapshotFamily[Watched], ...]] = (
         samples=operation_info,
     ),
 )  # fmt: skip
+
+OPERATION_FAMILIES_WITHOUT_TEXTS: Final = tuple(
+    replace(family, samples=partial(operation_info, ddl=False)) if family.samples is operation_info else family
+    for family in OPERATION_FAMILIES
+)
 
 SHARD_FAMILIES: Final[tuple[SnapshotFamily[Shard], ...]] = (
     SnapshotFamily(
@@ -216,12 +241,12 @@ SHARD_FAMILIES: Final[tuple[SnapshotFamily[Shard], ...]] = (
 REQUEST_FAMILIES: Final[tuple[SnapshotFamily[DeployRequestStatus], ...]] = (
     request_family(
         "up",
-        "1 if the last poll of the deploy request worked, else 0; absent until the first has ended.",
+        "1 if the last background poll of the deploy request worked, else 0; absent until the first has ended.",
         lambda status: status.operations.ok,
     ),
     request_family(
         "last_success_timestamp_seconds",
-        "When the deploy request was last polled with success, as Unix time in seconds; absent until then.",
+        "When a background poll of the deploy request last worked, as Unix time in seconds; absent until then.",
         lambda status: status.operations.answered_at,
     ),
     SnapshotFamily(
@@ -232,15 +257,15 @@ REQUEST_FAMILIES: Final[tuple[SnapshotFamily[DeployRequestStatus], ...]] = (
     ),
     SnapshotFamily(
         "planetscale_deploy_request_info",
-        "Always 1; the deploy request's branch, the branch it goes into, its page at PlanetScale and its strategy (serial "
-        "or parallel). From a background poll; absent until all of it has been asked for.",
+        "Always 1; the deploy request's branch, the branch it goes into, its page at PlanetScale and its strategy "
+        "(serial or parallel). From a background poll; absent until all of it has been asked for.",
         (*REQUEST_LABELS, "branch", "into_branch", "html_url", "strategy"),
         samples=_request_info,
     ),
     request_family(
         "created_timestamp_seconds",
         "When the deploy request was created, as Unix time in seconds." + _POLLED,
-        lambda status: status.request.value.created_at if status.request.value else None,
+        _request("created_at"),
     ),
     request_family(
         "queued_timestamp_seconds",
@@ -283,7 +308,7 @@ REQUEST_FAMILIES: Final[tuple[SnapshotFamily[DeployRequestStatus], ...]] = (
     request_family(
         "approved",
         "1 if the deploy request is approved, else 0." + _POLLED,
-        lambda status: status.request.value.approved if status.request.value else None,
+        _request("approved"),
     ),
     request_family(
         "instant_ddl", "1 if the deployment is done by instant DDL, else 0." + _POLLED, _deployment("instant_ddl")
@@ -297,19 +322,30 @@ REQUEST_FAMILIES: Final[tuple[SnapshotFamily[DeployRequestStatus], ...]] = (
         "planetscale_deploy_request_throttle_ratio",
         "How much of a keyspace's copying the throttler holds back, as a ratio from 0 to 0.95." + _POLLED,
         (*REQUEST_LABELS, "keyspace"),
-        samples=_throttle,
+        samples=_throttle_ratios,
     ),
 )  # fmt: skip
 
-TARGET_UP: Final[SnapshotFamily[TargetStatus]] = SnapshotFamily(
-    "planetscale_exporter_target_up",
-    "1 if every part of the configured target worked at its last try, else 0; absent until the first has ended.",
-    ("target",),
-    samples=_one(lambda target: target.up),
+SNAPSHOT_FAMILIES: Final[tuple[SnapshotFamily[Snapshot], ...]] = (
+    SnapshotFamily(
+        "planetscale_exporter_target_up",
+        "1 if every part of the configured target worked at its last background poll, else 0; absent until the first "
+        "has ended.",
+        ("target",),
+        samples=_targets,
+    ),
+    SnapshotFamily(
+        "planetscale_exporter_deploy_requests",
+        "How many deploy requests are exported now.",
+        samples=_one(lambda snapshot: len(snapshot.deploy_requests)),
+    ),
+    SnapshotFamily(
+        "planetscale_exporter_operations",
+        "How many operations are exported now.",
+        samples=_one(lambda snapshot: snapshot.operations),
+    ),
 )
 
-DEPLOY_REQUESTS: Final = Family("planetscale_exporter_deploy_requests", "How many deploy requests are exported now.")
-OPERATIONS: Final = Family("planetscale_exporter_operations", "How many operations are exported now.")
 BUILD_INFO: Final = Family(
     "planetscale_exporter_build_info",
     "Always 1; the exporter's version, the revision it was built from, and Python's version.",
@@ -317,8 +353,8 @@ BUILD_INFO: Final = Family(
 )
 API_REQUESTS: Final = Family(
     "planetscale_exporter_api_requests_total",
-    "Requests to PlanetScale by endpoint and HTTP status, or what there was instead of one: timeout, network, too_large, "
-    "redirect, or invalid for a body that can't be read.",
+    "Requests to PlanetScale by endpoint and HTTP status, or what there was instead of one: timeout, network, "
+    "too_large, redirect, or invalid for a body that can't be read.",
     ("endpoint", "code"),
     "counter",
 )
@@ -362,6 +398,7 @@ RELOAD_TIME: Final = Family(
     "When the configuration was last loaded with success, as Unix time in seconds.",
 )
 
+ENDPOINTS: Final = ("databases", "deploy_queue", "deploy_requests", "deploy_request", "operations", "throttler")
 FAILURE_REASONS: Final = (
     "unauthorized", "forbidden", "not_found", "rate_limited", "server_error", "timeout", "network", "invalid",
     "too_large", "redirect", "late", "bug",
@@ -373,5 +410,5 @@ OWN_FAMILIES: Final = (
     RELOAD_OK, RELOAD_TIME,
 )  # fmt: skip
 FAMILIES: Final[tuple[Family, ...]] = (
-    *OPERATION_FAMILIES, *SHARD_FAMILIES, *REQUEST_FAMILIES, TARGET_UP, DEPLOY_REQUESTS, OPERATIONS, *OWN_FAMILIES,
+    *OPERATION_FAMILIES, *SHARD_FAMILIES, *REQUEST_FAMILIES, *SNAPSHOT_FAMILIES, *OWN_FAMILIES,
 )  # fmt: skip
