@@ -67,9 +67,9 @@ def _build() -> str:
 
 
 def _serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    settings, credentials = configure(argv, environ)
     from exporter.app import serve  # noqa: PLC0415 - see above
 
-    settings, credentials = configure(argv, environ)
     log.configure(settings.log.level, settings.log.format)
     return asyncio.run(serve(settings, credentials, lambda: configure(argv, environ)))
 

@@ -51,9 +51,12 @@ def load(argv: Sequence[str], environ: Mapping[str, str], *, demo: bool = False)
 def load_listen_address(argv: Sequence[str], environ: Mapping[str, str]) -> ListenAddress:
     """The listen address alone, whatever is wrong with anything else: an exporter that runs keeps its old settings.
 
-    Raises ConfigError when the address itself is wrong.
+    Raises ConfigError when the command line or the address itself is wrong.
     """
-    layers, _ = _layers(flags.read(argv).given, environ)
+    line = flags.read(argv)
+    if line.mistakes:
+        raise ConfigError(line.mistakes)
+    layers, _ = _layers(line.given, environ)
     path = "web.listen_address"
     given = next((layer[path] for layer in layers if path in layer), None)
     if given is None:

@@ -1,0 +1,247 @@
+"""Mistakes of the configuration: all of them at once, and none shows what may be a secret."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.settings import ConfigError, Settings, load
+from exporter.settings.table import CONFIG_FILE, SETTINGS
+
+SECRET = "pscale_tkn_s3cr3t"
+LOGIN = {"PLANETSCALE_SERVICE_TOKEN_ID": "abc", "PLANETSCALE_SERVICE_TOKEN": SECRET}
+TARGET = "--target=acme/shop"
+PREFIX = "PLANETSCALE_EXPORTER_"
+
+
+def mistakes(argv: list[str], environ: dict[str, str] | None = None) -> list[str]:
+    """The mistakes in a configuration that is otherwise well; none ever shows the secret."""
+    with pytest.raises(ConfigError) as error:
+        load(argv, {**LOGIN, **(environ or {})})
+    assert SECRET not in str(error.value)
+    assert all(line.isprintable() for line in error.value.mistakes)
+    return list(error.value.mistakes)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a test writes its configuration file."""
+    return tmp_path / "file.yml"
+
+
+def in_file(file: Path, text: str) -> list[str]:
+    """Write the file and return the arguments that name it."""
+    file.write_text(text)
+    return ["--config-file", str(file)]
+
+
+def test_all_mistakes_are_told_together(file: Path) -> None:
+    """One run tells everything there is to mend, in whichever source it stands."""
+    argv = in_file(file, f"poll: {{interval: {SECRET}, stale: 3}}\nwebb: 1\napi: {{access_token: {SECRET}}}\n")
+    told = mistakes(
+        [*argv, "--poll.idle-interval", "x", f"--token={SECRET}", "--log.levl=info", "--target=a/b/c", SECRET],
+        {f"{PREFIX}POLL_RETENTION": SECRET, "PLANETSCALE_SERVICE_TOKEN": "", f"{PREFIX}SHARD_COUNT": "0"},
+    )
+    starts = [line if line.startswith(str(file)) else line.partition(": ")[0] for line in told]
+    assert {line.split(";")[0] for line in starts} == {
+        "--log.levl",
+        "--poll.idle-interval",
+        "--target",
+        "--token",
+        "PLANETSCALE_EXPORTER_POLL_RETENTION",
+        "PLANETSCALE_EXPORTER_SHARD_COUNT",
+        "PLANETSCALE_SERVICE_TOKEN",
+        f"{file}: api.access_token: unknown key",
+        f"{file}: poll.interval: is no duration",
+        f"{file}: poll.stale: unknown key",
+        f"{file}: webb: unknown key",
+        "an argument that is no flag (not shown) can't be used",
+    }
+
+
+NEVER_FLAGS = "unknown flag; credentials come from the environment or from files, never from flags"
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--poll.intervall=5"], "--poll.intervall: unknown flag; did you mean --poll.interval?"),
+        (["--poll.stale_after", "5m"], "--poll.stale_after: unknown flag; did you mean --poll.stale-after?"),
+        (["--web.config-file=x"], "--web.config-file: unknown flag; did you mean --config-file?"),
+        (["--xyz"], "--xyz: unknown flag; see --help"),
+        (["--no-poll.interval"], "--no-poll.interval: unknown flag; did you mean --poll.interval?"),
+        ([f"-p{SECRET}"], "a flag with one dash (not shown) is unknown; see --help"),
+        ([f"--service-token={SECRET}"], f"--service-token: {NEVER_FLAGS}"),
+        (["--service-token", SECRET], f"--service-token: {NEVER_FLAGS}"),
+        (["--a\nb"], "--a\\nb: unknown flag; see --help"),
+        (["--" + "a" * 100], "--" + "a" * 78 + "…: unknown flag; see --help"),
+        (["chekc"], "an argument that is no flag (not shown) can't be used; did you mean check?"),
+        (["--no-metrics.ddl=true"], "--no-metrics.ddl: takes no value"),
+        (["--poll.interval=5", "--poll.interval=6"], "--poll.interval: may be given once only"),
+        (["--metrics.ddl", "--no-metrics.ddl"], "--no-metrics.ddl: may be given once only"),
+        (["--log.level", "--log.format=json"], "--log.level: needs a value; allowed: debug, info, warning or error"),
+        (["--log.format"], "--log.format: needs a value; allowed: logfmt or json"),
+        (["--config-file="], "--config-file: needs a value; allowed: a file"),
+    ],
+)  # fmt: skip
+def test_mistakes_of_the_command_line(argv: list[str], told: str) -> None:
+    """Unknown, doubled and unfinished flags are named up to their `=`, and close names are suggested."""
+    assert mistakes([TARGET, *argv]) == [told]
+
+
+def test_a_switch_followed_by_its_value_is_explained() -> None:
+    """`--metrics.ddl false` is not taken silently for true."""
+    (told,) = mistakes([TARGET, "--metrics.ddl", "false"])
+    assert "a switch takes =true or =false" in told
+
+
+def test_unknown_environment_variables_are_not_mistakes() -> None:
+    """Kubernetes injects variables of its own under the same prefix."""
+    injected = {
+        f"{PREFIX}PORT": "tcp://10.0.0.1:80",
+        f"{PREFIX}POLL_X": "1",
+        f"{PREFIX}POLL": "{",
+        f"{PREFIX}WEB_CONFIG": "x",
+    }
+    assert load([TARGET], {**LOGIN, **injected}) == load([TARGET], LOGIN)
+
+
+def test_targets_are_required() -> None:
+    """Something has to be polled: no target, and nothing but excludes, are mistakes."""
+    assert mistakes([])[0].startswith("--target: missing (or PLANETSCALE_EXPORTER_TARGETS, or targets in the file)")
+    assert mistakes(["--target=!acme"]) == ["--target: at least one target that does not exclude is needed"]
+    assert "at least one" in mistakes([], {f"{PREFIX}TARGETS": ","})[0]
+
+
+def test_the_bad_one_of_many_targets_is_counted() -> None:
+    """Targets are not repeated in mistakes, so they are numbered."""
+    told = mistakes([], {f"{PREFIX}TARGETS": "acme,acme/..,b/c/d"})
+    assert [line.split(":")[1] for line in told] == [" target 2", " target 3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: [\n  b: 'x\n", "line 3, column 1: is no YAML: found unexpected end of stream"),
+        (f"a: *{SECRET}", "line 1, column 4: is no YAML: found undefined alias '…'"),
+        ("a: b: c", "line 1, column 5: is no YAML: mapping values are not allowed here"),
+        ("a: 1\n---\nb: 2", "line 2, column 1: is no YAML: but found another document"),
+        ("a: \x01", "line 1, column 4: has a character that YAML does not allow"),
+        ("[" * 5000, "is nested too deeply"),
+        (SECRET, "must be a mapping of keys to values"),
+        ("[a]", "must be a mapping of keys to values"),
+        (f"poll: {SECRET}", "poll: must be a mapping of keys to values"),
+        ("poll: [1]", "poll: must be a mapping of keys to values"),
+        ("poll: {interval: [1]}", "poll.interval: must be a single value"),
+        ("poll: {interval: {a: 1}}", "poll.interval: must be a single value"),
+        ("poll: {interval: 5s, interval: 6s}", "poll.interval: is given twice (line 1)"),
+        ("poll: {}\nlog: {}\npoll: {}", "poll: is given twice (line 3)"),
+        ("? [a]\n: b", "has a key that is no word"),
+        ("poll: {? {a: b} : c}", "poll: has a key that is no word"),
+        ("poll: {intervall: 5s}", "poll.intervall: unknown key; did you mean interval?"),
+        ("log: {x: 5s}", "log.x: unknown key; known: level, format"),
+        ("poll.interval: 5s", "poll.interval: unknown key; nest it: poll: {interval: …}"),
+        (
+            f"api: {{service_token: {SECRET}}}",
+            "api.service_token: unknown key; the file takes no secrets, only the path of one: service_token_file",
+        ),
+        ("log: &a {x: *a}", "log.x: unknown key; known: level, format"),
+        ("log: {level: !loud info}", "log.level: a value that begins with ! needs quotes"),
+        ("credentials: [x]", "credentials: must be a mapping of keys to values"),
+        ("credentials: {'..': {}}", "credentials...: is no name of an organization"),
+        (
+            "credentials: {acme: {token_file: x}}",
+            "credentials.acme.token_file: unknown key; did you mean access_token_file?",
+        ),
+        ("credentials: {acme: {access_token_file: [x]}}", "credentials.acme.access_token_file: must be a single value"),
+        ("log: {format: .nan}", "log.format: is unknown; allowed: logfmt or json"),
+        ("log: {level: true}", "log.level: is unknown; allowed: debug, info, warning or error"),
+        ("shard: {count: 1.5}", "shard.count: is no whole number; allowed: a whole number from 1 to 10000"),
+    ],
+)  # fmt: skip
+def test_mistakes_of_the_file(text: str, told: str, file: Path) -> None:
+    """What is wrong in the file is named as `file.yml: poll.interval`, or by its line and column."""
+    assert mistakes([TARGET, *in_file(file, text)]) == [f"{file}: {told}"]
+
+
+def test_an_exclude_without_quotes_is_explained(file: Path) -> None:
+    """YAML takes a leading ! for a tag; dropping the exclude silently would poll too much."""
+    argv = in_file(file, "targets:\n- acme\n- !acme/legacy\n")
+    assert mistakes(argv) == [f"{file}: targets: a value that begins with ! needs quotes"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "# nothing", "poll:", "poll: null\nweb: ~", "poll: {interval: null}", "\ufeffpoll: {}"),
+        *("credentials:", "credentials: {acme: {}}", "api: {access_token_file: ''}"),
+    ],
+)
+def test_empty_parts_of_the_file_are_unset(text: str, file: Path) -> None:
+    """A section without anything in it is as good as none."""
+    assert load([TARGET, *in_file(file, text)], LOGIN) == load([TARGET], LOGIN)
+
+
+def test_yaml_scalars_are_taken_as_written(file: Path) -> None:
+    """Numbers, booleans and the like mean what the same text means in a flag."""
+    text = "targets: [no, 123/on/7]\npoll: {interval: 90}\nmetrics: {ddl: off}\nshard: {index: '0', count: 0}\n"
+    assert mistakes(in_file(file, text))[0].startswith(f"{file}: shard.count: is too small")
+    settings = load(in_file(file, text.replace("count: 0", "count: 2")), LOGIN)
+    assert [target.organization for target in settings.targets] == ["no", "123"]
+    assert (settings.poll.interval, settings.metrics.ddl) == (90, False)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    """The file is named by the setting that names it; what could stand in it is not asked for."""
+    missing = str(tmp_path / "missing.yml")
+    assert mistakes(["--config-file", missing]) == ["--config-file: the file can't be read: no such file or directory"]
+    assert mistakes([], {CONFIG_FILE.env: str(tmp_path)}) == [f"{CONFIG_FILE.env}: the file is no regular file"]
+    assert mistakes(["--config-file", SECRET]) == ["--config-file: the file can't be read: no such file or directory"]
+    (tmp_path / "latin.yml").write_bytes(b"# a\n#  \xff")
+    assert "line 2, column 4: is no UTF-8 text" in mistakes(["--config-file", str(tmp_path / "latin.yml")])[0]
+
+
+def test_the_flag_that_names_the_file_comes_first(file: Path) -> None:
+    """The environment's file is not read when a flag names another."""
+    argv = in_file(file, "poll: {interval: 7s}")
+    assert load([TARGET, *argv], {**LOGIN, CONFIG_FILE.env: "/nowhere"}).poll.interval == 7
+    assert load([TARGET], {**LOGIN, CONFIG_FILE.env: str(file)}).poll.interval == 7
+
+
+JUNK = st.text(max_size=20) | st.sampled_from(
+    ["5m", "true", "acme", "acme/*", "!acme", "-1", "NaN", ":1", "/x", "check"]
+)
+FLAGS = st.sampled_from([setting.flag for setting in SETTINGS] + ["--config-file", "--no-metrics.ddl", "--help", "--"])
+ARGUMENTS = st.lists(JUNK | FLAGS | st.builds("{}={}".format, FLAGS, JUNK), max_size=6)
+ENVIRONMENT = st.dictionaries(
+    st.sampled_from([setting.env for setting in SETTINGS] + list(LOGIN) + ["PLANETSCALE_ACCESS_TOKEN_FILE"]), JUNK
+)
+KEYS = st.sampled_from(["targets", "api", "poll", "web", "shard", "credentials", "interval", "url", "index", "acme"])
+YAML = st.recursive(
+    JUNK | st.none() | st.integers() | st.floats(), lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner)
+)
+TEXTS = st.text() | st.text(alphabet="ab:{}[]&*!|>'\"#-?,\n \t%@") | YAML.map(str)
+
+
+def loaded(argv: list[str], environ: dict[str, str]) -> Settings | ConfigError:
+    """What comes of these sources."""
+    try:
+        return load(argv, environ)
+    except ConfigError as error:
+        return error
+
+
+@given(argv=ARGUMENTS, environ=ENVIRONMENT, text=TEXTS | TEXTS.map("targets: {}".format) | st.binary())
+def test_any_input_ends_in_settings_or_mistakes(argv: list[str], environ: dict[str, str], text: str | bytes) -> None:
+    """No arguments, environment or file make anything but a checked tree or lines for people."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "file.yml"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
+        outcome = loaded([*argv, f"--config-file={file}"], environ)
+    if isinstance(outcome, ConfigError):
+        assert outcome.mistakes
+        assert all(line.isprintable() for line in outcome.mistakes)
+    else:
+        assert outcome.organizations
