@@ -3,8 +3,8 @@
 All times are Unix seconds. A scrape sees one snapshot, old or new, never half of one.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from exporter.planetscale.models import Deployment, DeploymentState, DeployRequest, Operation, ShardWork, ThrottleRatio
@@ -117,11 +117,12 @@ class TargetStatus:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that is exported, in the order of its keys."""
+    """Everything that is exported, in the order of its keys; `capped` counts operations left out, by deploy request."""
 
     deploy_requests: tuple[DeployRequestStatus, ...] = ()
     targets: tuple[TargetStatus, ...] = ()
     operations: int = 0
+    capped: Mapping[Key, int] = field(default_factory=dict)
 
 
 class SnapshotStore:

@@ -1,0 +1,41 @@
+"""The polls there are: one for each endpoint and thing to ask about."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from exporter.polling.snapshot import Key
+
+
+class Kind(StrEnum):
+    """What is asked."""
+
+    DATABASES = "databases"
+    QUEUE = "deploy queue"
+    OPEN = "open deploy requests"
+    RECENT = "recent deploy requests"
+    OPERATIONS = "operations"
+    REQUEST = "deploy request"
+    THROTTLER = "throttler"
+
+
+class Job(NamedTuple):
+    """One poll, as it comes again and again."""
+
+    kind: Kind
+    organization: str
+    database: str = ""
+    number: int = 0
+
+    @property
+    def key(self) -> Key:
+        """The deploy request it is about."""
+        return Key(self.organization, self.database, self.number)
+
+    @property
+    def subject(self) -> str:
+        """What it is about, written as a target."""
+        parts = (self.organization, self.database, str(self.number or ""))
+        return "/".join(part for part in parts if part)
+
+    def __str__(self) -> str:
+        return f"{self.subject} ({self.kind})"

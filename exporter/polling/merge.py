@@ -1,0 +1,124 @@
+"""What polls say of one deploy request, added up: pure functions from one status to the next.
+
+An answer is taken by when it was asked for, never by when it came: a late one changes nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from exporter.planetscale.models import Deployment, DeploymentState, DeployRequest, Operation, Throttler
+from exporter.planetscale.rows import Rows
+from exporter.polling.snapshot import DeployRequestStatus, Part, Watched
+
+T = TypeVar("T")
+
+
+def answered(part: Part[T], value: T, asked_at: float, now: float) -> Part[T]:
+    """The part after a good answer."""
+    return part if asked_at < part.asked_at else Part(value, asked_at, now)
+
+
+def failed(part: Part[T], error: str, now: float) -> Part[T]:
+    """The part after a failed poll: the last values stay, and the time of the first failure."""
+    return replace(part, failed_since=now if part.failed_since is None else part.failed_since, error=error)
+
+
+def expired(part: Part[T], stale_after: float, now: float) -> Part[T]:
+    """The part without its values once polls have failed for *stale_after* seconds."""
+    if part.failed_since is None or part.value is None or now - part.failed_since < stale_after:
+        return part
+    return replace(part, value=None)
+
+
+def with_operations(
+    status: DeployRequestStatus, rows: Iterable[Operation], asked_at: float, now: float
+) -> DeployRequestStatus:
+    """After a good answer with the deploy request's operations."""
+    return replace(status, operations=answered(status.operations, _watch(status, rows, now), asked_at, now))
+
+
+def with_summaries(status: DeployRequestStatus, rows: Rows[Operation], now: float) -> DeployRequestStatus:
+    """With what the deployment's summaries say, where the last good answer had no operations."""
+    if not status.operations.ok:
+        return status
+    return replace(status, operations=replace(status.operations, value=_watch(status, rows, now)))
+
+
+def with_deployment(
+    status: DeployRequestStatus, deployment: Deployment, asked_at: float, now: float
+) -> DeployRequestStatus:
+    """After a good answer with the deployment."""
+    part = answered(status.deployment, deployment, asked_at, now)
+    return replace(status, deployment=part)
+
+
+def with_request(
+    status: DeployRequestStatus, request: DeployRequest, asked_at: float, now: float
+) -> DeployRequestStatus:
+    """After a good answer with the deploy request; its deployment comes with it."""
+    with_it = replace(status, request=answered(status.request, request, asked_at, now))
+    deployment = deployment_of(request)
+    return with_deployment(with_it, deployment, asked_at, now) if deployment else with_it
+
+
+def with_throttle(
+    status: DeployRequestStatus, throttler: Throttler, asked_at: float, now: float
+) -> DeployRequestStatus:
+    """After a good answer of the throttler."""
+    return replace(status, throttle=answered(status.throttle, throttler.ratios.items, asked_at, now))
+
+
+def without_stale(status: DeployRequestStatus, stale_after: float, now: float) -> DeployRequestStatus:
+    """Without the values whose polls have failed for too long."""
+    parts = {
+        "operations": expired(status.operations, stale_after, now),
+        "deployment": expired(status.deployment, stale_after, now),
+        "request": expired(status.request, stale_after, now),
+        "throttle": expired(status.throttle, stale_after, now),
+    }
+    changed = {name: part for name, part in parts.items() if part is not getattr(status, name)}
+    return replace(status, **changed) if changed else status  # type: ignore[arg-type] # each name has its own type
+
+
+def deployment_of(request: DeployRequest) -> Deployment | None:
+    """The deployment of a deploy request, with the state that the deploy request names."""
+    deployment = request.deployment
+    state = request.deployment_state or (deployment.state if deployment else None)
+    if deployment is None:
+        return Deployment.model_construct(state=state) if state else None
+    return deployment.model_copy(update={"state": state})
+
+
+def has_no_rows_yet(deployment: Deployment) -> bool:
+    """Whether the absence of operations is natural: they come when a deployment starts."""
+    state = deployment.state
+    return state is not None and (state.is_waiting or state.is_unqueued or state is DeploymentState.NO_CHANGES)
+
+
+def _watch(status: DeployRequestStatus, rows: Iterable[Operation], now: float) -> tuple[Watched, ...]:
+    before = {watched.operation.id: watched for watched in status.watched}
+    return tuple(watch(before.get(operation.id), operation, now) for operation in rows)
+
+
+def watch(before: Watched | None, operation: Operation, now: float) -> Watched:
+    """The operation with the time of its last advance.
+
+    The percentage rose, the ETA fell or the state changed: that is an advance. A fall-back after a failover is none.
+    """
+    if before is None:
+        updated = operation.updated_at
+        first = updated if updated is not None and updated < now else now
+        return Watched(operation, first, operation.progress or 0.0, operation.eta)
+    progress, eta = operation.progress, operation.eta
+    advanced = (
+        operation.state is not before.operation.state
+        or (progress is not None and progress > before.known_progress)
+        or (eta is not None and before.known_eta is not None and eta < before.known_eta)
+    )
+    return Watched(
+        operation,
+        now if advanced else before.last_advance,
+        before.known_progress if progress is None else progress,
+        before.known_eta if eta is None else eta,
+    )
