@@ -26,10 +26,10 @@ def page_with(url: str, text: str, *, seconds: float = 30, tell: Callable[[], st
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - tests ask their own servers
                 page: str = answer.read().decode()
+            if text in page:
+                return page
         except OSError as error:
             page = str(error)
-        if text in page:
-            return page
         if time.monotonic() > deadline:
             pytest.fail(f"{url} has no {text}: {page[-2000:]}\n{tell()}")
         time.sleep(0.1)
