@@ -62,7 +62,9 @@ class Poll(Section):
     )
     retention: Span = Field(
         3600.0,
-        description="how long a finished deploy request that was discovered stays exported, from when it finished",
+        description="how long a finished deploy request that was discovered stays exported,"
+        " from its finished_at, else from when it was first seen finished",
+,
     )
 
 

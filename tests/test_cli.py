@@ -1,0 +1,124 @@
+"""The command line as its users meet it: a real process, its exit code and what it prints."""
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exporter.cli import configure, main
+from exporter.settings.flags import COMMANDS
+from exporter.settings.table import CONFIG_FILE, SETTINGS
+
+SECRET = "pscale_tkn_s3cr3t"
+LOGIN = {"PLANETSCALE_SERVICE_TOKEN_ID": "abc", "PLANETSCALE_SERVICE_TOKEN": SECRET}
+
+
+def run(*argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the exporter as a process of its own, with nothing of this one's settings."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("PLANETSCALE_")}
+    command = [sys.executable, "-m", "exporter", *argv]
+    return subprocess.run(command, env={**kept, **environ}, capture_output=True, text=True, check=False, timeout=50)
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tester's own settings out."""
+    for name in os.environ:
+        if name.startswith("PLANETSCALE_"):
+            monkeypatch.delenv(name)
+
+
+def test_help_fits_a_terminal_and_names_everything() -> None:
+    """Every command, flag and default is in the help, on 80 columns, whatever else is asked."""
+    outcome = run("--unknown", "check", "--help")
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert max(map(len, outcome.stdout.splitlines())) < 80
+    text = " ".join(outcome.stdout.split())
+    for setting in (*SETTINGS, CONFIG_FILE):
+        assert setting.flag in text
+        assert setting.meaning in text
+        assert not setting.default or f"(default {setting.default})" in text
+    assert all(command in text for command in COMMANDS)
+    assert "usage:" in run("-h").stdout
+
+
+def test_version() -> None:
+    """The version line says which build of what on which Python."""
+    outcome = run("--version", PLANETSCALE_EXPORTER_REVISION="abc123")
+    assert outcome.returncode == 0
+    assert re.fullmatch(
+        rf"planetscale-exporter \S+ \(abc123, {re.escape(platform.python_version())}\)\n", outcome.stdout
+    )
+    assert "(unknown, " in run("--version").stdout
+
+
+@pytest.mark.parametrize("command", [[], ["check"]])
+def test_a_bad_configuration_is_exit_code_2(command: list[str], tmp_path: Path) -> None:
+    """One line per mistake on standard error, no traceback and nothing of the secret, whichever command it is."""
+    file = tmp_path / "file.yml"
+    file.write_text(f"api: {{access_token: {SECRET}}}\npoll: {{interval: {SECRET}}}\n")
+    argv = [*command, f"--token={SECRET}", "--secret", SECRET, f"--target={SECRET}/x/y", f"--config-file={file}"]
+    outcome = run(*argv, **LOGIN, PLANETSCALE_ACCESS_TOKEN=f"{SECRET}\nx", PLANETSCALE_EXPORTER_LOG_FORMAT=SECRET)
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert SECRET not in outcome.stderr
+    assert [re.sub(r"(: (poll|api)[.\w]+)?: .*", r"\1", line) for line in outcome.stderr.splitlines()] == [
+        "--token",
+        "--secret",
+        f"{file}: api.access_token",
+        "--target",
+        f"{file}: poll.interval",
+        "PLANETSCALE_EXPORTER_LOG_FORMAT",
+        "PLANETSCALE_ACCESS_TOKEN",
+    ]
+
+
+def test_the_demo_refuses_what_it_brings_itself() -> None:
+    """A target is meant for serving."""
+    outcome = run("demo", "--target=acme", "--poll.interval=x")
+    assert outcome.returncode == 2
+    assert [line.split(":")[0] for line in outcome.stderr.splitlines()] == ["--target", "--poll.interval"]
+
+
+def test_arguments_that_are_no_text_do_not_end_in_a_traceback() -> None:
+    """Bytes that are no UTF-8 are a mistake like any other."""
+    outcome = run("--\udcff=1", "\udcfe", "--target=acme/\udcff", **LOGIN, PLANETSCALE_ACCESS_TOKEN="\udcff")
+    assert outcome.returncode == 2
+    assert "Traceback" not in outcome.stderr
+    assert len(outcome.stderr.splitlines()) == 4
+
+
+def test_health_check_needs_neither_targets_nor_credentials() -> None:
+    """It asks at the configured address; nobody there is exit code 1."""
+    outcome = run("healthcheck", PLANETSCALE_EXPORTER_WEB_LISTEN_ADDRESS="127.0.0.1:1")
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("unhealthy: http://127.0.0.1:1/-/healthy does not answer")
+    assert run("healthcheck", "--web.listen-address=x").returncode == 2
+
+
+def test_main_takes_the_arguments_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Called without arguments, as the installed command is, it reads its own."""
+    monkeypatch.setattr(sys, "argv", ["planetscale-exporter", "--version"])
+    assert main() == 0
+    assert capsys.readouterr().out.startswith("planetscale-exporter ")
+    assert main(["--nope"]) == 2
+    assert capsys.readouterr().err.startswith("--nope: unknown flag")
+
+
+def test_configure_reads_anew(tmp_path: Path) -> None:
+    """What a reload gets is what the files say now, credentials included."""
+    file, token = tmp_path / "file.yml", tmp_path / "token"
+    token.write_text("one")
+    file.write_text("targets: [acme]\napi: {access_token_file: token}")
+    first, credentials = configure([f"--config-file={file}"], {})
+    token.write_text("three")
+    file.write_text("targets: [acme, other]\napi: {access_token_file: token}")
+    second, renewed = configure([f"--config-file={file}"], {})
+    assert (len(first.targets), len(second.targets)) == (1, 2)
+    assert credentials.authorization("acme") == "Bearer one"
+    assert renewed.authorization("other") == "Bearer three"
