@@ -1,0 +1,10 @@
+"""What the exporter serves: `create_app` makes the application, `listen` serves it.
+
+The room knows the snapshot and nothing of the loop, the client or the metrics: what it needs comes in as `Services`.
+"""
+
+from exporter.web.app import create_app
+from exporter.web.listener import Listener, listen
+from exporter.web.services import Page, Services
+
+__all__ = ["Listener", "Page", "Services", "create_app", "listen"]

@@ -1,0 +1,100 @@
+"""The paths of the exporter and what they answer."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from exporter.web.guard import guard
+from exporter.web.page import POLICY, Frame, html
+from exporter.web.renders import Renders
+from exporter.web.services import Page, Services
+from exporter.web.view import Choice, view
+
+_LONGEST_NAME = 100
+
+
+class _Scrape(NamedTuple):
+    accept: str
+    accept_encoding: str
+    names: tuple[str, ...]
+
+
+class _Look(NamedTuple):
+    choice: Choice
+    refreshes: bool
+
+
+def create_app(services: Services, middlewares: Sequence[Middleware] = ()) -> web.Application:
+    """An application that serves *services*; *middlewares* see each request after the guard."""
+    pages = _Pages(services)
+    app = web.Application(middlewares=[guard, *middlewares])
+    app.add_routes(
+        [
+            web.get("/", pages.status),
+            web.get(services.telemetry_path, pages.metrics),
+            web.get("/-/healthy", pages.healthy),
+            web.get("/-/ready", pages.ready),
+            web.post("/-/reload", pages.reload),
+        ]
+    )
+    return app
+
+
+class _Pages:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._scrapes = Renders[_Scrape, Page](lambda asked: services.render(*asked))
+        self._looks = Renders[_Look, bytes](self._look)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        headers, names = request.headers, request.query.getall("name[]", [])
+        asked = _Scrape(
+            ",".join(headers.getall("Accept", [])),
+            ",".join(headers.getall("Accept-Encoding", [])),
+            tuple(sorted(set(names))),
+        )
+        page = await self._scrapes.get(asked)
+        answer = {"Content-Type": page.content_type, "Vary": "Accept, Accept-Encoding"}
+        if page.content_encoding:
+            answer["Content-Encoding"] = page.content_encoding
+        return web.Response(body=page.body, headers=answer)
+
+    async def status(self, request: web.Request) -> web.Response:
+        query = request.query
+        choice = Choice(query.get("organization", "")[:_LONGEST_NAME], query.get("database", "")[:_LONGEST_NAME])
+        body = await self._looks.get(_Look(choice, query.get("refresh") != "off"))
+        headers = {"Content-Security-Policy": POLICY}
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+
+    async def healthy(self, _request: web.Request) -> web.Response:
+        return _probe(self._services.is_alive(), "healthy", "the poll loop has stopped")
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        return _probe(self._services.is_ready(), "ready", "not every target has been tried yet")
+
+    async def reload(self, _request: web.Request) -> web.Response:
+        if self._services.reload is None:
+            raise web.HTTPForbidden(text="reloading over HTTP is off: set web.enable_lifecycle to allow it")
+        mistakes = await self._services.reload()
+        return _plain("\n".join(mistakes) or "reloaded", status=500 if mistakes else 200)
+
+    def _look(self, asked: _Look) -> bytes:
+        services = self._services
+        frame = Frame(
+            version=services.version,
+            telemetry_path=services.telemetry_path,
+            alive=services.is_alive(),
+            ready=services.is_ready(),
+            refresh=services.refresh_seconds if asked.refreshes else 0,
+        )
+        return html(view(services.snapshot(), services.now(), asked.choice, services.shows_ddl()), frame)
+
+
+def _probe(ok: bool, good: str, bad: str) -> web.Response:
+    return _plain(good if ok else bad, status=200 if ok else 503)
+
+
+def _plain(text: str, status: int) -> web.Response:
+    return web.Response(text=f"{text}\n", status=status)

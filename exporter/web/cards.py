@@ -1,0 +1,142 @@
+"""Deploy requests as cards of the page: words and numbers, no layout."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from exporter.planetscale.models import Deployment, DeploymentState
+from exporter.polling.snapshot import DeployRequestStatus, Part
+from exporter.web import words
+from exporter.web.rows import Note, Row, rows, web_address
+from exporter.web.states import GROUP_TONES, Group, Meaning, Tone, meaning
+
+_MOST_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A deploy request. `age` says how old what is shown is; `left_out` how many operations are not shown."""
+
+    home: str
+    number: int
+    url: str
+    branch: str
+    into_branch: str
+    group: Group
+    state: str
+    notes: tuple[Note, ...]
+    age: str
+    rows: tuple[Row, ...]
+    left_out: int
+    failed: bool
+    running: bool
+    throttled: bool
+    answered_at: float | None
+
+    @property
+    def tone(self) -> Tone:
+        """How loud the card is."""
+        return GROUP_TONES[self.group]
+
+
+def card(status: DeployRequestStatus, now: float, show_ddl: bool) -> Card:
+    """What a person is told of *status* at *now*; without *show_ddl* neither DDL nor error text."""
+    request, deployment = status.request.value, status.deployment.value
+    means, made = _meaning(status), rows(status, now, show_ddl)
+    finished = means.group is Group.FINISHED
+    failed = not finished and (means.group is Group.WRONG or any(row.failed for row in made))
+    notes = () if finished else tuple(_notes(status, now))
+    wrong = failed or any(note.tone is Tone.BAD for note in notes)
+    wrong = wrong or (not finished and any(row.tone is Tone.BAD for row in made))
+    return Card(
+        home=f"{status.key.organization}/{status.key.database}",
+        number=status.key.number,
+        url=web_address(request.html_url) if request else "",
+        branch=request.branch if request else "",
+        into_branch=(request.into_branch if request else "") or (deployment.into_branch if deployment else ""),
+        group=Group.WRONG if wrong else means.group,
+        state=means.words,
+        notes=(*notes, *(_when(deployment, now) if deployment else ())),
+        age=_age(status.operations, now),
+        rows=made[:_MOST_ROWS],
+        left_out=max(0, len(made) - _MOST_ROWS),
+        failed=failed,
+        running=means.group is Group.RUNNING,
+        throttled=any(row.throttled for row in made),
+        answered_at=status.operations.answered_at,
+    )
+
+
+def _meaning(status: DeployRequestStatus) -> Meaning:
+    request, deployment = status.request.value, status.deployment.value
+    state = status.state or (request.deployment_state if request else None)
+    if state is not None:
+        return meaning(state, deployment.auto_cutover if deployment else None)
+    if not status.watched:
+        return Meaning(Group.WAITING, "nothing known yet" if status.operations.ok is None else "state not known")
+    if any(not watched.operation.state.is_final for watched in status.watched):
+        return Meaning(Group.RUNNING, "running")
+    return Meaning(Group.FINISHED, "all operations have ended")
+
+
+def _age(part: Part[object], now: float) -> str:
+    return "no data yet" if part.answered_at is None else f"data {words.duration(now - part.answered_at)} old"
+
+
+def _notes(status: DeployRequestStatus, now: float) -> Iterator[Note]:
+    yield from _failing(status, now)
+    deployment = status.deployment.value
+    if deployment is not None:
+        yield from _troubles(deployment)
+        yield from _queue(deployment)
+    for ratio in status.throttle.value or ():
+        if ratio.percentage:
+            where = f" in {ratio.keyspace}" if ratio.keyspace else ""
+            yield Note(f"throttler holds back {words.percent(ratio.percentage)}{where}", Tone.WARN)
+
+
+def _failing(status: DeployRequestStatus, now: float) -> Iterator[Note]:
+    own = status.operations
+    if own.failed_since is not None:
+        yield Note(f"stale for {words.duration(now - own.failed_since)}: {own.error or 'polls fail'}", Tone.BAD)
+    others = (("deployment", status.deployment), ("deploy request", status.request), ("throttler", status.throttle))
+    for name, part in others:
+        if part.failed_since is not None and part.error != own.error:
+            since = words.duration(now - part.failed_since)
+            yield Note(f"{name} not known for {since}: {part.error or 'polls fail'}", Tone.WARN)
+
+
+def _troubles(deployment: Deployment) -> Iterator[Note]:
+    if deployment.queue_paused:
+        yield Note("the queue is paused", Tone.BAD)
+    if deployment.cutover_expiring:
+        yield Note("the time to cut over is running out: the copy will be thrown away", Tone.BAD)
+    if deployment.table_locked:
+        yield Note("a table is locked", Tone.WARN)
+
+
+def _queue(deployment: Deployment) -> Iterator[Note]:
+    if deployment.state is not None and deployment.state.is_waiting and deployment.preceding is not None:
+        before = deployment.preceding
+        yield Note(f"{words.count(before, 'deployment')} before it in the queue" if before else "next in the queue")
+    if deployment.strategy == "parallel":
+        yield Note("in the parallel lane")
+    if deployment.instant_ddl:
+        yield Note("instant DDL")
+
+
+def _when(deployment: Deployment, now: float) -> Iterator[Note]:
+    """The latest of the moments that a person counts from."""
+    moments = [
+        ("finished", deployment.finished_at),
+        ("ready to cut over", _only_pending(deployment)),
+        ("started", deployment.started_at),
+        ("queued", deployment.queued_at),
+    ]
+    for event, moment in moments:
+        if moment is not None:
+            yield Note(f"{event} {words.ago(moment, now)}")
+            return
+
+
+def _only_pending(deployment: Deployment) -> float | None:
+    return deployment.ready_to_cutover_at if deployment.state is DeploymentState.PENDING_CUTOVER else None

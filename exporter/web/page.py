@@ -1,0 +1,42 @@
+"""The status page as HTML: lays out what `view` says, and nothing else."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from exporter.web.view import View
+
+_PAGES = Path(__file__).parent / "pages"
+_STYLE = (_PAGES / "status.css").read_text(encoding="utf-8")
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_TEMPLATE = Environment(
+    loader=FileSystemLoader(_PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+).get_template("status.html")
+
+POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""The Content-Security-Policy under which the page works: nothing but its own style sheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around the view. `refresh` is in seconds; 0 means that the page stays as it is."""
+
+    version: str
+    telemetry_path: str
+    alive: bool
+    ready: bool
+    refresh: int
+
+
+def html(view: View, frame: Frame) -> bytes:
+    """The page in UTF-8."""
+    text = _TEMPLATE.render(view=view, frame=frame, style=Markup(_STYLE))  # noqa: S704 - the package's own file
+    return text.encode()

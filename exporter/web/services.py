@@ -1,0 +1,50 @@
+"""What the pages need from the rest of the exporter."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from exporter.polling.snapshot import Snapshot
+
+
+class Page(Protocol):
+    """A rendered exposition. `content_encoding` is empty where the body is not compressed."""
+
+    @property
+    def body(self) -> bytes:
+        """The bytes to send."""
+        ...
+
+    @property
+    def content_type(self) -> str:
+        """The whole header, with version and charset."""
+        ...
+
+    @property
+    def content_encoding(self) -> str:
+        """`gzip`, or empty."""
+        ...
+
+
+Render = Callable[[str, str, tuple[str, ...]], Page]
+"""Renders the metrics for `Accept`, `Accept-Encoding` and the names to filter by (none: all). Called in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the pages show and set off.
+
+    `reload` returns the mistakes that prevented it; it is None where reloading over HTTP is off. `now` is Unix time.
+    Without `shows_ddl` the status page shows neither DDL nor error text.
+    """
+
+    telemetry_path: str
+    render: Render
+    snapshot: Callable[[], Snapshot]
+    is_alive: Callable[[], bool]
+    is_ready: Callable[[], bool]
+    reload: Callable[[], Awaitable[tuple[str, ...]]] | None
+    version: str
+    now: Callable[[], float]
+    refresh_seconds: int = 15
+    shows_ddl: Callable[[], bool] = lambda: True
