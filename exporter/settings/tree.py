@@ -64,7 +64,6 @@ class Poll(Section):
         3600.0,
         description="how long a finished deploy request that was discovered stays exported,"
         " from its finished_at, else from when it was first seen finished",
-,
     )
 
 
