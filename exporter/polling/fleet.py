@@ -18,7 +18,6 @@ from exporter.polling.jobs import Job, Kind
 from exporter.polling.outcomes import Outcomes
 from exporter.polling.plan import Plan
 from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Snapshot
-from exporter.targets import is_name
 
 MYSQL: Final = "mysql"
 _GRACE: Final = 600.0
@@ -161,11 +160,7 @@ class Fleet:
 
     def databases_answered(self, organization: str, rows: Iterable[Database], now: float) -> None:
         """The organisation's databases; those that are missing go once `poll.stale_after` has passed."""
-        found = {
-            (organization, row.name)
-            for row in rows
-            if row.name and is_name(row.name) and row.kind in {MYSQL, ""} and self._plan.watches(organization, row.name)
-        }
+        found = {(organization, row.name) for row in rows if row.name and is_watched(self._plan, organization, row)}
         for name in found:
             self._databases.setdefault(name, _Database(named=False)).gone_since = None
         for name, database in self._databases.items():
@@ -448,6 +443,13 @@ class Fleet:
             self._forget(Key(*name, number))
         del self._databases[name]
         self._retired = {key for key in self._retired if key[:2] != name}
+
+
+def is_watched(plan: Plan, organization: str, row: Database) -> bool:
+    """Whether a database of a listing is one to watch; Postgres ones have no deploy requests."""
+    name = row.name or ""
+    # A name of dots would change the path that is asked; every other character is escaped there.
+    return name not in {"", ".", ".."} and row.kind in {MYSQL, ""} and plan.watches(organization, name)
 
 
 def _summarised(status: DeployRequestStatus) -> Rows[Operation]:

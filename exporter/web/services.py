@@ -8,7 +8,7 @@ from exporter.polling.snapshot import Snapshot
 
 
 class Page(Protocol):
-    """A rendered exposition. `content_encoding` is empty where the body is not compressed."""
+    """A rendered exposition. `content_encoding` is None where the body is not compressed."""
 
     @property
     def body(self) -> bytes:
@@ -21,8 +21,8 @@ class Page(Protocol):
         ...
 
     @property
-    def content_encoding(self) -> str:
-        """`gzip`, or empty."""
+    def content_encoding(self) -> str | None:
+        """`gzip`, or None."""
         ...
 
 

@@ -1,0 +1,201 @@
+"""The wiring: settings become a running exporter, here and nowhere else.
+
+Two lifetimes: session, request budget, snapshot, counters and listener are *kept* until the end; settings, credentials,
+client and plan are *swapped* by a reload.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from time import time
+from typing import Final
+
+import structlog
+from aiohttp import ClientSession
+
+from exporter import log as logs
+from exporter.credentials import Credentials
+from exporter.metrics.exposition import Exposition
+from exporter.metrics.own import OwnSeries, open_registry
+from exporter.mistakes import ConfigError
+from exporter.planetscale.budget import RequestBudget
+from exporter.planetscale.client import PlanetScale
+from exporter.planetscale.http import RequestObserver, Transport, open_session
+from exporter.planetscale.slots import Slots
+from exporter.polling.fleet import Limits
+from exporter.polling.plan import Plan, Share
+from exporter.polling.poller import Assignment, Poller, Timing
+from exporter.polling.snapshot import SnapshotStore
+from exporter.settings import Settings
+from exporter.version import DISTRIBUTION, revision, version
+from exporter.web import Listener, Services, create_app, listen
+
+Load = Callable[[], tuple[Settings, Credentials]]
+
+_CREDENTIALS_EVERY: Final = 1.0
+_NEED_RESTART: Final = ("listen_address", "telemetry_path", "enable_lifecycle")
+
+log = structlog.get_logger()
+
+
+def connect(
+    settings: Settings, credentials: Credentials, session: ClientSession, slots: Slots, observer: RequestObserver
+) -> PlanetScale:
+    """A client with the settings' limits."""
+    transport = Transport(
+        session,
+        slots,
+        credentials.authorization,
+        timeout=settings.api.timeout,
+        max_bytes=settings.api.max_response_bytes,
+        user_agent=f"{DISTRIBUTION}/{version()}",
+        observer=observer,
+    )
+    return PlanetScale(transport, settings.api.url)
+
+
+def plan_of(settings: Settings) -> Plan:
+    """What the settings ask to poll."""
+    return Plan(settings.targets, Share(settings.shard.index, settings.shard.count))
+
+
+class Application:
+    """An exporter that runs: its poll loop, and what its pages need."""
+
+    def __init__(self, settings: Settings, credentials: Credentials, load: Load, session: ClientSession) -> None:
+        self.settings = settings
+        self._credentials = credentials
+        self._load = load
+        self._session = session
+        self._slots = Slots(RequestBudget(settings.api.requests_per_minute))
+        self._store = SnapshotStore()
+        registry = open_registry()
+        self._own = OwnSeries(
+            registry, version=version(), revision=revision(), seconds_waited=self._slots.seconds_waited
+        )
+        self._own.budget(settings.api.requests_per_minute)
+        self._own.reloaded(ok=True, at=time())
+        self._exposition = Exposition(registry, ddl=settings.metrics.ddl)
+        self._poller = Poller(self._assignment(), self._slots, self._store, self._own)
+        self._loop: asyncio.Task[None] | None = None
+
+    @property
+    def services(self) -> Services:
+        """What the pages show and set off."""
+        return Services(
+            telemetry_path=self.settings.web.telemetry_path,
+            render=lambda accept, encoding, names: self._exposition.render(
+                self._store.current, accept, encoding, names
+            ),
+            snapshot=lambda: self._store.current,
+            is_alive=lambda: self._loop is not None and not self._loop.done(),
+            is_ready=lambda: self._poller.is_ready,
+            reload=self.reload if self.settings.web.enable_lifecycle else None,
+            version=version(),
+            now=time,
+            shows_ddl=lambda: self.settings.metrics.ddl,
+        )
+
+    async def run(self) -> None:
+        """Poll until cancelled; a poll loop that dies is said once, and `/-/healthy` says it from then on."""
+        self._loop = asyncio.create_task(self._poller.run(), name="poll loop")
+        watch = asyncio.create_task(self._watch_credentials(), name="credentials")
+        try:
+            await asyncio.wait([self._loop])
+            log.critical("poll_loop_died", error=repr(self._loop.exception()), effect="nothing is polled: restart")
+        finally:
+            for task in (watch, self._loop):
+                task.cancel()
+            await asyncio.gather(watch, self._loop, return_exceptions=True)
+
+    async def reload(self) -> tuple[str, ...]:
+        """Read the configuration again and swap it whole; returns the mistakes that prevented it."""
+        try:
+            settings, credentials = self._load()
+        except ConfigError as error:
+            self._own.reloaded(ok=False, at=time())
+            for mistake in error.mistakes:
+                log.warning("reload_failed", mistake=mistake, effect="the old configuration stays in use")
+            return tuple(error.mistakes)
+        for name in _NEED_RESTART:
+            if getattr(settings.web, name) != getattr(self.settings.web, name):
+                log.warning("restart_needed", setting=f"web.{name}", effect="the old value stays until then")
+        kept = {name: getattr(self.settings.web, name) for name in _NEED_RESTART}
+        self.settings = settings.model_copy(update={"web": settings.web.model_copy(update=kept)})
+        self._credentials = credentials
+        logs.configure(settings.log.level, settings.log.format)
+        self._slots.budget.resize(settings.api.requests_per_minute)
+        self._own.budget(settings.api.requests_per_minute)
+        self._exposition.ddl = settings.metrics.ddl
+        self._poller.assign(self._assignment())
+        self._own.reloaded(ok=True, at=time())
+        log.info("reloaded", targets=len(settings.targets))
+        return ()
+
+    def _assignment(self) -> Assignment:
+        settings = self.settings
+        poll = settings.poll
+        return Assignment(
+            connect(settings, self._credentials, self._session, self._slots, self._own),
+            plan_of(settings),
+            Timing(poll.interval, poll.idle_interval, poll.discovery_interval),
+            Limits(poll.stale_after, poll.retention, settings.metrics.max_operations),
+        )
+
+    async def _watch_credentials(self) -> None:
+        while True:
+            await asyncio.sleep(_CREDENTIALS_EVERY)
+            if changed := self._credentials.refresh():
+                log.info("credentials_changed", organizations=", ".join(sorted(changed)))
+                self._poller.retry(changed.__contains__)
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, credentials: Credentials, load: Load
+) -> AsyncIterator[tuple[Application, Listener]]:
+    """An exporter that polls and answers until the context ends.
+
+    Raises:
+        OSError: the listen address can't be used.
+    """
+    async with open_session() as session:
+        application = Application(settings, credentials, load, session)
+        address = settings.web.listen_address
+        listener = await listen(create_app(application.services), address.host, address.port)
+        polling = asyncio.create_task(application.run(), name="application")
+        try:
+            yield application, listener
+        finally:
+            polling.cancel()
+            with suppress(asyncio.CancelledError):
+                await polling
+            await listener.close()
+
+
+async def serve(settings: Settings, credentials: Credentials, load: Load) -> int:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads. Returns the exit code."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with running(settings, credentials, load) as (application, listener):
+            reloads: set[asyncio.Task[tuple[str, ...]]] = set()
+
+            def reload() -> None:
+                task = loop.create_task(application.reload())
+                reloads.add(task)
+                task.add_done_callback(reloads.discard)
+
+            loop.add_signal_handler(signal.SIGHUP, reload)
+            log.info("listening", port=listener.port, version=version(), targets=len(settings.targets))
+            await stop.wait()
+            log.info("stopping")
+    except OSError as error:
+        address = settings.web.listen_address
+        sys.stderr.write(f"web.listen_address: can't listen on {address}: {error.strerror}\n")
+        return 1
+    return 0

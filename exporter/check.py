@@ -1,0 +1,160 @@
+"""The `check` command: asks once for everything that would be polled, and says what it takes to keep asking.
+
+Discovery without the loop: a function of client and plan, and the estimate of the budget.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from exporter.app import connect, plan_of
+from exporter.credentials import Credentials
+from exporter.planetscale.budget import RequestBudget
+from exporter.planetscale.client import PlanetScale
+from exporter.planetscale.errors import PlanetScaleError
+from exporter.planetscale.http import open_session
+from exporter.planetscale.models import Database, Deployment
+from exporter.planetscale.rows import Rows
+from exporter.planetscale.slots import Slots
+from exporter.polling.estimate import Estimate, Workload, estimate
+from exporter.polling.fleet import is_watched
+from exporter.polling.plan import Plan
+from exporter.polling.poller import Timing
+from exporter.polling.snapshot import Key
+from exporter.settings import Settings
+
+_AT_ONCE: Final = 10
+_MOST_LINES: Final = 20
+
+T = TypeVar("T")
+
+
+class _Unobserved:
+    """Nobody counts what `check` asks."""
+
+    def request_ended(self, endpoint: str, code: str, seconds: float) -> None:
+        """Nothing."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found, and what was refused, by what it is about."""
+
+    listed: dict[str, int] = field(default_factory=dict)
+    queues: dict[tuple[str, str], Rows[Deployment]] = field(default_factory=dict)
+    numbered: dict[Key, bool] = field(default_factory=dict)
+    not_asked: int = 0
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def workload(self) -> Workload:
+        """Counts; databases that were not asked are taken to be like the others."""
+        moving = sum(any(map(_moves, queue)) for queue in self.queues.values())
+        running = sum(_moves(row) for queue in self.queues.values() for row in queue)
+        asked = len(self.queues)
+        scale = (asked + self.not_asked) / asked if asked else 1.0
+        return Workload(
+            listed_databases=tuple(self.listed.values()),
+            databases=asked + self.not_asked,
+            moving_databases=round(moving * scale),
+            running=round(running * scale),
+            numbered=len(self.numbered),
+            moving_numbered=sum(self.numbered.values()),
+        )
+
+
+async def check(settings: Settings, credentials: Credentials) -> int:
+    """Ask PlanetScale, print what would be polled; 0 when all is well, 1 when it refuses or the budget is too small."""
+    plan = plan_of(settings)
+    limit = settings.api.requests_per_minute
+    async with open_session() as session:
+        client = connect(settings, credentials, session, Slots(RequestBudget(limit)), _Unobserved())
+        findings = await find(client, plan, most_requests=limit)
+    poll = settings.poll
+    timing = Timing(poll.interval, poll.idle_interval, poll.discovery_interval)
+    result = estimate(findings.workload(), timing, limit)
+    for line in report(findings, result, limit):
+        sys.stdout.write(f"{line}\n")
+    return int(bool(findings.errors) or result.needed > limit)
+
+
+async def find(client: PlanetScale, plan: Plan, *, most_requests: int) -> Findings:
+    """Ask for everything the plan names, with about *most_requests* requests at most."""
+    findings = Findings()
+    databases = dict.fromkeys(plan.databases)
+
+    async def list_databases(organization: str) -> None:
+        rows = await client.databases(organization)
+        findings.listed[organization] = len(rows)
+        databases.update(dict.fromkeys(_watched(plan, organization, rows)))
+
+    async def ask_queue(name: tuple[str, str]) -> None:
+        findings.queues[name] = await client.deploy_queue(*name)
+
+    async def ask_operations(key: Key) -> None:
+        rows = await client.operations(*key)
+        findings.numbered[key] = not rows or any(not row.state.is_final for row in rows)
+
+    await _each(plan.organizations, list_databases, findings, str)
+    left = max(1, most_requests - len(findings.listed) - len(plan.deploy_requests))
+    names = sorted(databases)
+    findings.not_asked = len(names[left:])
+    await _each(names[:left], ask_queue, findings, "/".join)
+    await _each(plan.deploy_requests, ask_operations, findings, str)
+    return findings
+
+
+def report(findings: Findings, result: Estimate, limit: int) -> Iterable[str]:
+    """What `check` prints, line by line: what is well first, what is wrong last."""
+    for organization, count in findings.listed.items():
+        yield f"{organization}: {_count(count, 'database')}"
+    for name, queue in _first(sorted(findings.queues.items())):
+        yield f"{'/'.join(name)}: {_count(len(queue), 'deploy request')} in the queue"
+    for key, moves in _first(sorted(findings.numbered.items())):
+        yield f"{key}: {'moves' if moves else 'nothing moves'}"
+    left_out = sum(max(0, len(found) - _MOST_LINES) for found in (findings.queues, findings.numbered))
+    if left_out:
+        yield f"... and {left_out} more"
+    if findings.not_asked:
+        yield f"{_count(findings.not_asked, 'database')} more to watch, not asked now: that would take over a minute"
+    verdict = "enough" if result.needed <= limit else "too small: raise api.requests_per_minute or the intervals"
+    yield f"request budget: about {result.needed} a minute needed, {limit} allowed: {verdict}"
+    yield f"values of what moves get at most about {result.oldest:.0f}s old"
+    for subject, error in sorted(findings.errors.items()):
+        yield f"{subject}: {error}"
+
+
+async def _each(
+    subjects: Iterable[T],
+    ask: Callable[[T], Awaitable[None]],
+    findings: Findings,
+    name: Callable[[T], str],
+) -> None:
+    """Ask about all subjects, some at once; a refusal is noted and stops none of the others."""
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(subject: T) -> None:
+        async with turn:
+            try:
+                await ask(subject)
+            except PlanetScaleError as error:
+                findings.errors[name(subject)] = str(error)
+
+    await asyncio.gather(*map(one, subjects))
+
+
+def _watched(plan: Plan, organization: str, rows: Iterable[Database]) -> Iterable[tuple[str, str]]:
+    return ((organization, row.name) for row in rows if row.name and is_watched(plan, organization, row))
+
+
+def _moves(row: Deployment) -> bool:
+    return (row.state is not None and row.state.is_moving) or any(not each.state.is_final for each in row.operations)
+
+
+def _first(found: list[T]) -> list[T]:
+    return found[:_MOST_LINES]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

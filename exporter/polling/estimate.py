@@ -1,0 +1,48 @@
+"""How many requests a minute a configuration needs, and how old values get when there are fewer: pure arithmetic."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from exporter.polling.poller import Timing
+
+_PER_PAGE: Final = 100
+_URGENT_SHARE: Final = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What there is to poll: counts."""
+
+    listed_databases: tuple[int, ...] = ()
+    """For every organisation that is listed, how many databases it has (other shares' and other kinds' included)."""
+    databases: int = 0
+    moving_databases: int = 0
+    running: int = 0
+    """Deploy requests found in the databases that have a throttler to ask."""
+    numbered: int = 0
+    moving_numbered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Requests a minute, and the age in seconds that values of what moves reach."""
+
+    needed: int
+    oldest: float
+
+
+def estimate(load: Workload, timing: Timing, limit: int) -> Estimate:
+    """What a workload needs, and how fresh its values are with *limit* requests a minute."""
+    idle_databases = load.databases - load.moving_databases
+    idle_numbered = load.numbered - load.moving_numbered
+    # What moves: queues of databases, operations and deploy requests of numbered targets.
+    urgent = 60 / timing.interval * (load.moving_databases + 2 * load.moving_numbered)
+    others = (
+        60 / timing.discovery_interval * sum(max(1, math.ceil(count / _PER_PAGE)) for count in load.listed_databases)
+        + 60 / timing.discovery_interval * (load.databases + idle_databases)
+        + 60 / timing.idle_interval * (load.running + 2 * idle_numbered)
+        + 60 / timing.interval * load.moving_numbered
+    )
+    available = max(limit - others, limit * _URGENT_SHARE)
+    return Estimate(math.ceil(urgent + others), timing.interval * max(1.0, urgent / available))
