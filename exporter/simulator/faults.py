@@ -14,7 +14,7 @@ class Fault:
         body: The whole body; None is the API's own error body for *status*.
         headers: Headers besides.
         hang: True sends no answer at all until the server stops.
-        drop: True cuts the connection.
+        drop: True cuts the connection; aiohttp, like other clients, then asks once more by itself.
     """
 
     endpoint: str = "*"

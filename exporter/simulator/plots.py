@@ -103,7 +103,8 @@ class Scenario:
     fits: bool = True
 
     def __post_init__(self) -> None:
-        if [step.lasts for step in self.steps].index(FOREVER) != len(self.steps) - 1:
+        *passing, last = (step.lasts for step in self.steps)
+        if FOREVER in passing or last != FOREVER:
             raise ValueError("the last step of a plot, and no other, lasts for ever")
 
     @property

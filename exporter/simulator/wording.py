@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def identifier(*path: str | int) -> str:
     """The twelve characters that PlanetScale would call the thing at *path*: always the same ones."""
     number = int.from_bytes(hashlib.sha256("/".join(map(str, path)).encode()).digest()[:8], "big")

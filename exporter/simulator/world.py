@@ -7,12 +7,12 @@ from math import floor
 from typing import Final
 
 from .lanes import Cast, queue_up
-from .plots import FOREVER
+from .plots import FOREVER, HOUR
 from .scene import Scene, scene
 from .states import BLOCKING, IN_QUEUE
 from .timeline import Timeline
 
-TURNS_KEPT: Final = 3
+MEMORY: Final = 2 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Database:
     """A database and its deploy requests.
 
     With a *period* it plays them again and again: every *period* seconds, counted from the Unix time *since*, what is
-    open is closed, and all come again under new numbers. Only the last turns are remembered, so it never grows.
+    open is closed, and all come again under new numbers. A turn is forgotten two hours after its end: nothing grows.
     """
 
     name: str
@@ -93,16 +93,14 @@ class Database:
             yield request
 
     def _visible(self, now: float) -> Iterator[Cast]:
-        turn = max(0, floor((now - self.since) / self.period))
-        for shown in range(max(0, turn - TURNS_KEPT + 1), turn + 1):
-            yield from (cast for cast in self._turn(shown) if cast.timeline.opens <= now)
+        first, last = (max(0, floor((moment - self.since) / self.period)) for moment in (now - MEMORY, now))
+        self._turns = {turn: self._turns.get(turn) or self._turn(turn) for turn in range(first, last + 1)}
+        for casts in self._turns.values():
+            yield from (cast for cast in casts if cast.timeline.opens <= now)
 
     def _turn(self, turn: int) -> list[Cast]:
-        if turn not in self._turns:
-            self._turns = {kept: casts for kept, casts in self._turns.items() if turn - TURNS_KEPT < kept < turn}
-            again = (self._again(cast, turn) for cast in self._casts.values())
-            self._turns[turn] = queue_up(cast for cast in again if cast.number not in self._deleted)
-        return self._turns[turn]
+        again = (self._again(cast, turn) for cast in self._casts.values())
+        return queue_up(cast for cast in again if cast.number not in self._deleted)
 
     def _again(self, cast: Cast, turn: int) -> Cast:
         number, later = cast.number + turn * len(self._casts), turn * self.period if turn else 0.0
