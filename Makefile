@@ -30,7 +30,7 @@ test: $(READY)
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile --cov --cov-report=term $(ARGS)
 
 check: $(READY)
-	@$(BIN)/ruff format --quiet --check . || { echo 'make fmt formats these:'; $(BIN)/ruff format --check .; }
+	@$(BIN)/ruff format --quiet --check . || { echo 'make: make fmt mends this' >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/python tools/build_docs.py --check
