@@ -3,9 +3,13 @@
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -22,6 +26,21 @@ def run(*argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("PLANETSCALE_")}
     command = [sys.executable, "-m", "exporter", *argv]
     return subprocess.run(command, env={**kept, **environ}, capture_output=True, text=True, check=False, timeout=50)
+
+
+@contextmanager
+def started(*argv: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start the exporter on a free port; it is listening there, and ends with the test."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("PLANETSCALE_")}
+    command = [sys.executable, "-m", "exporter", *argv, "--web.listen-address=127.0.0.1:0"]
+    with subprocess.Popen(command, env={**kept, **environ}, stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        ports = (re.search(r"event=listening .*port=(\d+)", line) for line in lines)
+        try:
+            yield process, next(port[1] for port in ports if port)
+        finally:
+            process.kill()
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +118,27 @@ def test_health_check_needs_neither_targets_nor_credentials() -> None:
     assert run("healthcheck", "--web.listen-address=x").returncode == 2
 
 
+@pytest.mark.parametrize("argv", [["demo"], ["--target=acme", "--api.url=http://127.0.0.1:1"]], ids=["demo", "serve"])
+def test_a_running_exporter_is_healthy_and_ends_on_request(argv: list[str]) -> None:
+    """Demo and exporter alike serve until SIGTERM, which is no failure."""
+    with started(*argv, **({} if "demo" in argv else LOGIN)) as (process, port):
+        outcome = run("healthcheck", f"--web.listen-address=127.0.0.1:{port}")
+        assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert SECRET not in rest
+    assert "Traceback" not in rest
+
+
+def test_check_of_an_api_that_does_not_answer() -> None:
+    """What only shows when PlanetScale is asked is exit code 1."""
+    outcome = run("check", "--target=acme", "--api.url=http://127.0.0.1:1", **LOGIN)
+    assert outcome.returncode == 1
+    assert SECRET not in outcome.stdout + outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
 def test_main_takes_the_arguments_of_the_process(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,6 +148,8 @@ def test_main_takes_the_arguments_of_the_process(
     assert capsys.readouterr().out.startswith("planetscale-exporter ")
     assert main(["--nope"]) == 2
     assert capsys.readouterr().err.startswith("--nope: unknown flag")
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: planetscale-exporter")
 
 
 def test_configure_reads_anew(tmp_path: Path) -> None:

@@ -102,6 +102,8 @@ def test_files_that_cannot_be_read_are_mistakes(tmp_path: Path) -> None:
         "PIPE_FILE: the file is no regular file",
     ]
     assert "is larger than" in mistakes(Sources(login(access=file(tmp_path / "large", "x" * 20_000))))
+    unreadable = mistakes(Sources(login(access=Source("IO_FILE", file="/proc/self/mem"))))  # as root, no mode forbids
+    assert unreadable == "IO_FILE: the file can't be read: input/output error"
     assert "no such path" in mistakes(Sources(login(access=Source("NUL", file="a\0b"))))
     assert "can't be sent" in mistakes(Sources(login(access=file(tmp_path / "binary", b"\xff\xfe"))))
 

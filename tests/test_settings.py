@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from exporter.settings import (
     DEFAULT_PORT,
@@ -211,6 +212,22 @@ def test_listen_addresses(text: str, address: ListenAddress) -> None:
 def test_a_trailing_slash_of_the_api_url_does_not_count() -> None:
     """The base URL is kept without it."""
     assert load([TARGET, "--api.url=http://[::1]:8080/v1/"], LOGIN).api.url == "http://[::1]:8080/v1"
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1, True, None, [1], "x"])
+def test_values_that_are_no_text_are_checked_too(wrong: Any) -> None:
+    """The tree holds what it promises, however it was built."""
+    with pytest.raises(ValidationError):
+        Poll(interval=wrong)
+    with pytest.raises(ValidationError):
+        Settings(poll={"interval": wrong})
+
+
+def test_the_environment_is_read_by_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree built from arguments holds these and the defaults."""
+    monkeypatch.setenv("POLL", '{"interval": 7}')
+    monkeypatch.setenv("TARGETS", '["acme"]')
+    assert Settings() == Settings(targets=(), poll=Poll())
 
 
 def test_the_name_of_a_pod_is_its_shard() -> None:
