@@ -65,8 +65,10 @@ class _Pages:
         query = request.query
         choice = Choice(query.get("organization", "")[:_LONGEST_NAME], query.get("database", "")[:_LONGEST_NAME])
         body = await self._looks.get(_Look(choice, query.get("refresh") != "off"))
-        headers = {"Content-Security-Policy": POLICY}
-        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+        headers = {"Content-Security-Policy": POLICY, "Vary": "Accept-Encoding"}
+        response = web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+        response.enable_compression()
+        return response
 
     async def healthy(self, _request: web.Request) -> web.Response:
         return _probe(self._services.is_alive(), "healthy", "the poll loop has stopped")

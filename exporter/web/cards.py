@@ -23,6 +23,7 @@ class Card:
     into_branch: str
     group: Group
     state: str
+    state_tone: Tone
     notes: tuple[Note, ...]
     age: str
     rows: tuple[Row, ...]
@@ -55,6 +56,7 @@ def card(status: DeployRequestStatus, now: float, show_ddl: bool) -> Card:
         into_branch=(request.into_branch if request else "") or (deployment.into_branch if deployment else ""),
         group=Group.WRONG if wrong else means.group,
         state=means.words,
+        state_tone=GROUP_TONES[means.group],
         notes=(*notes, *(_when(deployment, now) if deployment else ())),
         age=_age(status.operations, now),
         rows=made[:_MOST_ROWS],

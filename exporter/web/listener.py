@@ -5,13 +5,12 @@ import errno
 import logging
 import socket
 import ssl
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-SHUTDOWN_SECONDS: Final = 2.0
-"""How long scrapes in flight may take once the end has begun. aiohttp waits twice this for what hangs."""
+_SHUTDOWN_SECONDS = 1.5  # aiohttp waits twice this: first for the answer, then for whoever takes it too slowly
 _LINGERING_SECONDS = 1.0
 _IDLE_SECONDS = 120.0
 _BACKLOG = 128
@@ -40,7 +39,7 @@ class Listener:
         return self.addresses[0].port
 
     async def close(self) -> None:
-        """Stop accepting, finish the requests in flight for some seconds, then cut what is left."""
+        """Stop accepting, give the requests in flight three seconds to be finished, then cut what is left."""
         await self._runner.cleanup()
 
 
@@ -55,7 +54,7 @@ async def listen(app: web.Application, host: str, port: int, tls: ssl.SSLContext
         app,
         access_log=None,
         logger=_http_log,
-        shutdown_timeout=SHUTDOWN_SECONDS,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
         lingering_time=_LINGERING_SECONDS,
         keepalive_timeout=_IDLE_SECONDS,
     )

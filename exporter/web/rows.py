@@ -1,19 +1,20 @@
 """Operations as rows of the page: words and numbers, no layout."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from exporter.planetscale.models import DeploymentState, Operation, OperationState, Summary
 from exporter.polling.snapshot import DeployRequestStatus, Watched
 from exporter.web import words
-from exporter.web.states import OPERATIONS, Tone
+from exporter.web.states import OPERATIONS, READY, Tone
 
 STALLED_AFTER, STALLED_FOR_LONG = 30 * 60, 2 * 3600
 THROTTLED_WITHIN = 10 * 60
 TAIL = 99.0
 _SHORT_DDL, _LONGEST_TEXT = 90, 20_000
+_WEB_ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?([/?#]\S*)?")
 _Names = tuple[str, str, str]
 _NOT_STARTED = frozenset({OperationState.PENDING, OperationState.QUEUED})
 
@@ -66,7 +67,7 @@ class _Sight(NamedTuple):
     """When and with what eyes the operations are looked at."""
 
     now: float
-    gated: bool
+    ready: bool
     show_ddl: bool
 
 
@@ -94,11 +95,7 @@ _LOUDNESS = {tone: place for place, tone in enumerate(Tone)}
 
 def web_address(text: str) -> str:
     """The address if it is one that a browser may be sent to, else nothing."""
-    try:
-        url = urlsplit(text)
-    except ValueError:
-        return ""
-    return text if url.scheme in {"http", "https"} and url.netloc else ""
+    return text if _WEB_ADDRESS.fullmatch(text) else ""
 
 
 def _names(operation: Operation) -> _Names:
@@ -107,11 +104,12 @@ def _names(operation: Operation) -> _Names:
 
 def _row(operation: Operation, parts: list[Watched], sight: _Sight, shards: tuple[Bar, ...] = ()) -> Row:
     failed = bool(operation.failed) or any(part.operation.failed for part in parts)
-    tone, state = OPERATIONS[OperationState.ERROR if failed else operation.state]
+    running = operation.state is OperationState.IN_PROGRESS
+    ready = running and sight.ready
+    tone, state = READY if ready and not failed else OPERATIONS[OperationState.ERROR if failed else operation.state]
     table = ".".join(filter(None, (operation.keyspace, operation.table))) or "table not known"
     text = "not known" if operation.progress is None else words.percent(operation.progress)
     source = next((part.operation for part in parts if part.operation.errors), operation)
-    running = operation.state is OperationState.IN_PROGRESS
     stamp = _throttled_at(operation, parts)
     throttled = running and stamp is not None and sight.now - stamp <= THROTTLED_WITHIN
     return Row(
@@ -119,9 +117,9 @@ def _row(operation: Operation, parts: list[Watched], sight: _Sight, shards: tupl
         name=operation.name,
         state=state,
         bar=Bar(f"{table} {operation.name}".strip(), operation.progress, tone, text),
-        eta="" if operation.state.is_final else _eta(operation),
+        eta="" if ready or operation.state.is_final else _eta(operation),
         notes=(
-            *(_advance(operation, parts, sight.now, throttled) if running and not sight.gated else ()),
+            *(_advance(operation, parts, sight.now, throttled) if running and not ready else ()),
             *_notes(operation, stamp, sight.now),
         ),
         ddl=operation.ddl[:_LONGEST_TEXT] if sight.show_ddl else "",

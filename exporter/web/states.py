@@ -62,6 +62,9 @@ DEPLOYMENTS: Final = MappingProxyType(
         DeploymentState.UNKNOWN: Meaning(Group.RUNNING, "in a state that this exporter does not know"),
     }
 )
+READY = (Tone.WARN, "ready to cut over")
+"""An operation that still runs while its deployment waits for the cutover: percentage and ETA then tell nothing."""
+
 _GATED = Meaning(Group.PERSON, "waiting for someone to cut over")
 _AUTOMATIC = Meaning(Group.RUNNING, "about to cut over by itself")
 
@@ -71,7 +74,7 @@ OPERATIONS: Final = MappingProxyType(
         OperationState.QUEUED: (Tone.WAIT, "in the queue"),
         OperationState.IN_PROGRESS: (Tone.RUN, "running"),
         OperationState.COMPLETE: (Tone.DONE, "complete"),
-        OperationState.CANCELLED: (Tone.DONE, "cancelled"),
+        OperationState.CANCELLED: (Tone.PLAIN, "cancelled"),
         OperationState.ERROR: (Tone.BAD, "failed"),
         OperationState.UNKNOWN: (Tone.PLAIN, "in a state that this exporter does not know"),
     }

@@ -11,7 +11,7 @@ from exporter.web.cards import Card, card
 from exporter.web.rows import Note
 from exporter.web.states import Group, Tone
 
-_MOST_OPERATIONS = 2000
+_MOST_OPERATIONS, _MOST_TROUBLES = 2000, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class View:
     counts: tuple[Note, ...]
     age: str
     troubles: tuple[str, ...]
+    more_troubles: int
     empty: str
     choice: Choice
     organizations: tuple[str, ...]
@@ -73,7 +74,8 @@ def view(snapshot: Snapshot, now: float, choice: Choice, show_ddl: bool) -> View
         time=f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S} UTC",
         counts=counts,
         age=_age(wanted, now),
-        troubles=troubles,
+        troubles=troubles[:_MOST_TROUBLES],
+        more_troubles=max(0, len(troubles) - _MOST_TROUBLES),
         empty="" if wanted else _empty(snapshot, choice),
         choice=choice,
         organizations=_options((one.key.organization for one in snapshot.deploy_requests), choice.organization),
@@ -92,11 +94,13 @@ _ORDER = {group: place for place, group in enumerate(Group)}
 
 def _counts(cards: list[Card]) -> tuple[Note, ...]:
     failed = sum(one.failed for one in cards)
+    other = sum(one.group is Group.WRONG and not one.failed for one in cards)
     running = sum(one.running and not one.failed for one in cards)
     person = sum(one.group is Group.PERSON for one in cards)
     throttled = sum(one.throttled for one in cards)
     return (
         Note(f"{failed:,} failed", Tone.BAD if failed else Tone.PLAIN),
+        *([Note(f"{other:,} {'needs' if other == 1 else 'need'} a look", Tone.BAD)] if other else []),
         Note(f"{running:,} running", Tone.RUN if running else Tone.PLAIN),
         Note(f"{person:,} waiting for a person", Tone.WARN if person else Tone.PLAIN),
         Note(f"{throttled:,} throttled", Tone.WARN if throttled else Tone.PLAIN),
