@@ -65,7 +65,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """The last good text of a file, and what is wrong with it now."""
+    """The last good text of a file, and what is wrong with it now; then it has no signature and is read again."""
 
     signature: files.Signature | None = None
     text: SecretStr = field(default_factory=lambda: SecretStr(""))
@@ -177,7 +177,7 @@ def _read(path: str, known: _File) -> _File:
     """*known* itself while the file is well and unchanged; a file in trouble is tried every time."""
     try:
         signature = files.signature(path)  # before the contents: a change between the two is seen next time
-        if signature == known.signature and known.problem is None:
+        if signature == known.signature:
             return known
         contents = files.read(path, _LARGEST_FILE)
     except files.UnreadableError as error:

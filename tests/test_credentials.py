@@ -148,11 +148,11 @@ def test_a_swapped_link_is_followed(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "token").write_text(name)
-    data = tmp_path / "data"
-    data.symlink_to("one")
-    credentials = Credentials(Sources(login(access=Source("T_FILE", file=str(data / "token")))), ["acme"])
+    (tmp_path / "data").symlink_to("one")
+    (tmp_path / "token").symlink_to("data/token")
+    credentials = Credentials(Sources(login(access=Source("T_FILE", file=str(tmp_path / "token")))), ["acme"])
     (tmp_path / "next").symlink_to("two")
-    (tmp_path / "next").rename(data)
+    (tmp_path / "next").rename(tmp_path / "data")
     assert credentials.refresh() == {"acme"}
     assert credentials.authorization("acme") == "Bearer two"
 

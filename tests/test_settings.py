@@ -339,6 +339,16 @@ def test_mistakes_of_credentials(file: Path, tmp_path: Path) -> None:
     assert mistakes([TARGET], {"PLANETSCALE_SERVICE_TOKEN": f"{SECRET}\nx"})[0].startswith("PLANETSCALE_SERVICE_TOKEN:")
 
 
+def test_the_missing_half_is_named_where_the_other_one_stands(file: Path, tmp_path: Path) -> None:
+    """Who uses the file is told the file's key."""
+    (tmp_path / "token").write_text(SECRET)
+    with pytest.raises(ConfigError) as error:
+        load([TARGET, *in_file(file, "api: {service_token_file: token}")], {})
+    assert error.value.mistakes == (
+        f"{file}: api.service_token_id_file: is not set; a service token needs both halves",
+    )
+
+
 def test_each_polled_organization_needs_credentials(file: Path, tmp_path: Path) -> None:
     """Excluded organisations need none, and other mistakes do not hide the missing ones."""
     (tmp_path / "token").write_text(SECRET)

@@ -139,17 +139,21 @@ def _organizations(texts: Iterable[str]) -> tuple[tuple[str, ...], bool]:
 
 def _credentials(environ: Mapping[str, str], file: yaml_file.File, mistakes: list[str]) -> Sources:
     """Each half from the environment, else from the file."""
-    default = {**file.default, **environment.credentials(environ, mistakes)}
+    given = environment.credentials(environ, mistakes)
+    default = {**file.default, **given}
     return Sources(
-        _login(default, CREDENTIAL_NAMES) if default else None,
+        _login(default, CREDENTIAL_NAMES if given else _file_names(file, "api")) if default else None,
         {
-            organization: _login(
-                given, {half: file.name(f"credentials.{organization}.{half}_file") for half in CREDENTIAL_NAMES}
-            )
-            for organization, given in file.organizations.items()
+            organization: _login(own, _file_names(file, f"credentials.{organization}"))
+            for organization, own in file.organizations.items()
         },
     )
 
 
 def _login(given: Mapping[str, Source], names: Mapping[str, str]) -> Login:
+    """The halves that are given; *names* say how the others would be."""
     return Login(**{half: given.get(half, Source(name)) for half, name in names.items()})
+
+
+def _file_names(file: yaml_file.File, where: str) -> dict[str, str]:
+    return {half: file.name(f"{where}.{half}_file") for half in CREDENTIAL_NAMES}
