@@ -149,6 +149,7 @@ async def test_credentials_open_their_own_organisation_only(simulator: Simulator
     assert await status(acme, SHOP, None) == (401, "unauthorized")
     assert await status(acme, SHOP, "secret-id:wrong") == (401, "unauthorized")
     assert await status(acme, SHOP, other) == (403, "forbidden")
+    assert await status(acme, "/nowhere/deploy-queue", other) == (403, "forbidden")
     assert await status(acme, "", other, "globex") == (200, "")
     assert await status(acme, "", other, "nowhere") == (404, "not_found")
 

@@ -29,6 +29,7 @@ class Demo:
                 self.askers[organization] = await self.stack.enter_async_context(asking(self.fleet, organization))
             for name in [name for name, home in homes.items() if home.kind == "mysql"]:
                 page = await self.askers[organization].get(f"/{name}/deploy-requests", per_page=100, **query)
+                assert page["next_page"] is None
                 found += page["data"]
         return found
 

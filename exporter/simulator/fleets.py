@@ -58,6 +58,7 @@ DEMO: Final[dict[tuple[str, str], tuple[float, tuple[Role, ...]]]] = {
         (
             Role("sharded", 22, "in_progress", HOUR),
             Role("sharded_in_summaries", 20, delay=15, parallel=True),
+            Role("long_copy", 25, "in_progress", 2 * HOUR, into="staging"),
         ),
     ),
     ("globex", "crm"): (
@@ -76,7 +77,14 @@ DEMO: Final[dict[tuple[str, str], tuple[float, tuple[Role, ...]]]] = {
         ),
     ),
     ("globex", "events"): (130, (Role("stalled", begins="in_progress", later=2 * HOUR + 45 * MINUTE),)),
-    ("initech", "payroll"): (45, (Role("failover", 25), Role("reverted", 8, delay=60))),
+    ("initech", "payroll"): (
+        45,
+        (
+            Role("failover", 30),
+            Role("reverted", 12, delay=60),
+            Role("parallel", 42, "in_progress", HOUR),
+        ),
+    ),
     ("initech", "reports"): (
         85,
         (
@@ -90,6 +98,7 @@ DEMO: Final[dict[tuple[str, str], tuple[float, tuple[Role, ...]]]] = {
         (
             Role("cutover_expiring", 150, "complete_cancel", later=-2.25 * HOUR),
             Role("revert_failed", 6, delay=45),
+            Role("sharded", 38, "in_progress", 5 * MINUTE, parallel=True),
         ),
     ),
     ("umbrella", "telemetry"): (
