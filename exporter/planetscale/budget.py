@@ -37,17 +37,17 @@ class RequestBudget:
 
     def delay(self, now: float, *, paced: bool = False) -> float | None:
         """Seconds until the next request may leave: 0 for now, None when only a running one's end can tell."""
-        if self._paused_until > now:
-            return self._paused_until - now
         while self._ended and self._ended[0] + WINDOW <= now:
             self._ended.popleft()
-        pace = self._paced_until - _BURST_SHARE * WINDOW - now if paced else 0.0
+        start = max(now, self._paused_until)
+        if paced:
+            start = max(start, self._paced_until - _BURST_SHARE * WINDOW)
         excess = self._running + len(self._ended) - self.limit
-        if excess < 0:
-            return max(pace, 0.0)
-        if excess >= len(self._ended):
-            return None
-        return max(pace, self._ended[excess] + WINDOW - now)
+        if excess >= 0:
+            if excess >= len(self._ended):
+                return None
+            start = max(start, self._ended[excess] + WINDOW)
+        return start - now
 
     def take(self, now: float) -> None:
         """Take a slot, which `delay` must have given."""
@@ -58,7 +58,3 @@ class RequestBudget:
         """The request that took a slot has ended."""
         self._running -= 1
         self._ended.append(now)
-
-    def used(self, now: float) -> int:
-        """Slots that are taken now."""
-        return self._running + sum(1 for ended in self._ended if ended + WINDOW > now)

@@ -1,13 +1,14 @@
 """PlanetScale's API as the exporter uses it: one method for each endpoint, all pages read, answers parsed."""
 
-import re
+import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 from yarl import URL
 
 from exporter.planetscale.errors import InvalidAnswerError
@@ -18,11 +19,9 @@ from exporter.planetscale.rows import Rows, distinct, parse_row
 PER_PAGE: Final = 100
 MAX_PAGES: Final = 500
 
+_LONG_NUMBER: Final = 20
+
 _Model = TypeVar("_Model", bound=BaseModel)
-_OBJECT: Final = TypeAdapter(dict[str, Any])
-_ESCAPES: Final = re.compile(
-    rb"\\(?:u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
-)
 
 
 class PlanetScale:
@@ -89,22 +88,20 @@ class PlanetScale:
         query: Mapping[str, str] | None = None,
     ) -> Rows[_Model]:
         """All pages; a page that comes again, or more than `MAX_PAGES`, would never end and is an error."""
-        base = self._url(organization, path)
-        rows: list[Any] = []
-        page: int | None = 1
-        seen_pages: set[int] = set()
-        previous: list[Any] = []
-        while page is not None:
-            if page in seen_pages or len(seen_pages) >= MAX_PAGES:
-                raise InvalidAnswerError(f"PlanetScale's list doesn't end (page {page})", "invalid")
-            seen_pages.add(page)
-            url = base.with_query({**(query or {}), "page": str(page), "per_page": str(PER_PAGE)})
-            data, page = await self._transport.get(url, endpoint, organization, _parse_page)
-            if data and data == previous:
-                raise InvalidAnswerError("PlanetScale sent the same page twice", "invalid")
-            rows += data
-            previous = data
-        return distinct((parse_row(row, model) for row in rows), identity)
+        base = self._url(organization, path).with_query(query)
+        pages: list[list[_Model | None]] = []
+        number, following = 0, 1
+        while following:
+            if not number < following <= MAX_PAGES:
+                raise InvalidAnswerError("PlanetScale's list of pages doesn't end; check api.url", "invalid")
+            number = following
+            url = base.update_query(page=number, per_page=PER_PAGE)
+            data, following = await self._transport.get(url, endpoint, organization, _parse_page)
+            page = [parse_row(row, model) for row in data]
+            if page and page in pages:
+                raise InvalidAnswerError("PlanetScale sent the same page twice; check api.url", "invalid")
+            pages.append(page)
+        return distinct(chain.from_iterable(pages), identity)
 
     def _url(self, organization: str, path: Iterable[str]) -> URL:
         segments = "/".join(quote(segment, safe="") for segment in ("organizations", organization, *path))
@@ -119,31 +116,42 @@ def _rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _parse_page(body: bytes) -> tuple[list[Any], int | None]:
-    """A page's rows and the next page's number.
+def _parse_page(body: bytes) -> tuple[list[Any], int]:
+    """A page's rows and the next page's number, 0 where there is none.
 
     Raises:
         ValueError: the body is no JSON object with a `data` list, or says something odd about the next page: rows that
             would be lost in silence look like health.
     """
     answer = parse_object(body)
-    data, page = answer.get("data"), answer.get("next_page")
+    data, following = answer.get("data"), answer.get("next_page")
     if not isinstance(data, list):
         raise ValueError("PlanetScale's answer has no data list")  # noqa: TRY004 - the parser's callers know ValueError
-    if page is not None and (not isinstance(page, int) or isinstance(page, bool) or page < 1):
+    if following is None:
+        return data, 0
+    if type(following) is not int or following < 1:
         raise ValueError("PlanetScale's answer names an odd next page")
-    return data, page
+    return data, following
+
+
+def _integer(digits: str) -> float:
+    """Python refuses to turn long numbers into text, and back, which must not cost the answer around them."""
+    return int(digits) if len(digits) < _LONG_NUMBER else float(digits)
+
+
+_DECODER: Final = json.JSONDecoder(parse_int=_integer)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in *body*; bytes that are no UTF-8 and lone surrogates become U+FFFD rather than cost the answer.
+    """The JSON object in *body*; bytes that are no UTF-8 become U+FFFD rather than cost the answer.
 
     Raises:
         ValueError: it is none.
     """
-    if b"\\u" in body:
-        body = _ESCAPES.sub(lambda match: rb"\ufffd" if match[1] else match[0], body)
     try:
-        return _OBJECT.validate_json(body.decode(errors="replace"))
-    except ValidationError as error:
-        raise ValueError("PlanetScale's answer is no JSON object") from error
+        answer = _DECODER.decode(body.decode("utf-8-sig", errors="replace"))
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise ValueError("PlanetScale's answer is no JSON object")  # noqa: TRY004 - the parser's callers know ValueError
+    return answer

@@ -102,6 +102,10 @@ def error_for_status(status: int) -> PlanetScaleError:
     if status in _BY_STATUS:
         kind, hint = _BY_STATUS[status]
         return kind(f"PlanetScale answered {status}; {hint}", str(status))
-    if status >= 500:  # noqa: PLR2004 - where HTTP's server errors begin
-        return ServerError(f"PlanetScale answered {status}; it is tried again", str(status))
-    return InvalidAnswerError(f"PlanetScale answered {status}, which means nothing here; check api.url", str(status))
+    if status // 100 == 5:  # noqa: PLR2004 - HTTP's server errors
+        return ServerError(
+            f"PlanetScale answered {status}; it is tried again, check api.url and the proxy if it stays", str(status)
+        )
+    return InvalidAnswerError(
+        f"PlanetScale answered {status}, which means nothing here; check api.url and the proxy", str(status)
+    )

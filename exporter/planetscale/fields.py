@@ -11,14 +11,13 @@ from typing import Annotated, Any
 from pydantic import (
     BeforeValidator,
     Field,
-    StringConstraints,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
 
 # Control characters have no place in a label, a log line or a page; lone surrogates can't be encoded at all.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # `datetime.fromisoformat` alone takes dates, week dates and times without zone.
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -51,6 +50,12 @@ def _identifier(value: Any) -> str | None:
     return None
 
 
+def _names(value: Any) -> tuple[str, ...] | None:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        return None
+    return tuple(clean(name) for name in value)
+
+
 def _timestamp(value: Any) -> float | None:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         return None
@@ -74,4 +79,5 @@ Seconds = Annotated[Annotated[float, _Finite, Field(ge=0)] | None, _Known]
 Timestamp = Annotated[float | None, BeforeValidator(_timestamp)]
 """Unix time in seconds, from RFC 3339 with or without fractions."""
 Flag = Annotated[Annotated[bool, Field(strict=True)] | None, _Known]
-Names = Annotated[tuple[Annotated[str, StringConstraints(strict=True)], ...] | None, _Known]
+Names = Annotated[tuple[str, ...] | None, BeforeValidator(_names)]
+"""A list of names; None for what is none."""

@@ -4,17 +4,18 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from time import monotonic, time
 from typing import Final, Protocol, TypeVar
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # undocumented twin, not in typeshed
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
 from yarl import URL
 
+from exporter.planetscale.causes import LOST_CONNECTION, NO_ANSWER, network_error
 from exporter.planetscale.errors import (
     InvalidAnswerError,
-    NetworkError,
     PlanetScaleError,
     RateLimitedError,
     RedirectError,
@@ -43,8 +44,17 @@ class RequestObserver(Protocol):
 
 
 def open_session() -> ClientSession:
-    """The session that all requests share; it keeps no cookies and reads no ~/.netrc."""
-    return ClientSession(cookie_jar=DummyCookieJar(), timeout=ClientTimeout(total=None), trust_env=False)
+    """The session that all requests share; it keeps no cookies, reads no ~/.netrc and sends no request twice."""
+    return ClientSession(
+        cookie_jar=DummyCookieJar(), timeout=ClientTimeout(total=None), trust_env=False, middlewares=(_only_once,)
+    )
+
+
+async def _only_once(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+    try:
+        return await send(request)
+    except LOST_CONNECTION as error:  # aiohttp would send it again on a new connection, past the budget
+        raise network_error(error) from None
 
 
 class Transport:
@@ -87,14 +97,12 @@ class Transport:
 
     async def _observed(self, url: URL, endpoint: str, organization: str, parse: Callable[[bytes], T]) -> "T | _Hop":
         started = monotonic()
-        code = "bug"
         try:
             step, code = await self._request(url, organization, parse)
         except PlanetScaleError as error:
-            code = error.code
+            self._observer.request_ended(endpoint, error.code, monotonic() - started)
             raise
-        finally:
-            self._observer.request_ended(endpoint, code, monotonic() - started)
+        self._observer.request_ended(endpoint, code, monotonic() - started)
         return step
 
     async def _request(self, url: URL, organization: str, parse: Callable[[bytes], T]) -> "tuple[T | _Hop, str]":
@@ -115,18 +123,17 @@ class Transport:
                 if response.status != _OK:
                     raise error_for_status(response.status)
                 body = await self._read(response)
-        except TimeoutError as error:  # before ClientError: aiohttp's own time-outs are both
+        # Without their causes, whose texts and arguments quote what was sent and what came.
+        except TimeoutError:  # before the others: aiohttp's own time-outs are both
             raise RequestTimeoutError(
                 f"no whole answer within {self._timeout:g}s; see api.timeout", "timeout"
-            ) from error
-        except (ClientError, OSError, ValueError) as error:
-            raise NetworkError(
-                f"no answer ({_kind(error)}); check api.url, the network and the proxy", "network"
-            ) from error
+            ) from None
+        except NO_ANSWER as error:
+            raise network_error(error) from None
         try:
             return parse(body), str(_OK)
         except ValueError as error:
-            raise InvalidAnswerError(f"{error}; check api.url", "invalid") from error
+            raise InvalidAnswerError(f"{error}; check api.url", "invalid") from None
 
     async def _read(self, response: ClientResponse) -> bytes:
         body = bytearray()
@@ -153,17 +160,18 @@ class _Hop:
 
 
 def _target(response: ClientResponse) -> URL:
+    here = response.url
     try:
-        url = response.url.join(URL(response.headers["Location"]))
-    except (KeyError, ValueError) as error:
+        url = here.join(URL(response.headers["Location"]))
+    except (KeyError, ValueError):
         raise InvalidAnswerError(
-            f"PlanetScale answered {response.status} without saying where", str(response.status)
-        ) from error
-    if url.origin() != response.url.origin():
+            f"PlanetScale answered {response.status} without saying where to; check api.url", str(response.status)
+        ) from None
+    if (url.scheme, url.host, url.port) != (here.scheme, here.host, here.port):
         raise RedirectError(
             "PlanetScale redirected to another scheme, host or port, which is refused; check api.url", "redirect"
         )
-    return url
+    return url.with_user(None)  # a user there would stand against the Authorization header
 
 
 def proxy_for(url: URL) -> str | None:
@@ -171,24 +179,20 @@ def proxy_for(url: URL) -> str | None:
 
     aiohttp's `trust_env` would read ~/.netrc too, and refuse every request over it.
     """
-    if not url.host or proxy_bypass_environment(url.host):
+    if proxy_bypass_environment(f"{url.host}:{url.port}"):
         return None
-    return getproxies_environment().get(url.scheme)
+    proxy = getproxies_environment().get(url.scheme)
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def _retry_after(text: str) -> float:
-    """Seconds to pause: what `Retry-After` says, 5 minutes at most; a minute where it says nothing."""
-    if re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII):
+    """Seconds to pause: what `Retry-After` says, from 1 second to 5 minutes; a minute where it says nothing."""
+    if re.fullmatch(r"\d+", text, re.ASCII):
         seconds = float(text)
     else:
         try:
-            seconds = parsedate_to_datetime(text).timestamp() - time()
+            date = parsedate_to_datetime(text)
+            seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time()
         except (ValueError, TypeError, OverflowError):
             return _DEFAULT_PAUSE
     return min(max(seconds, 1.0), _LONGEST_PAUSE)
-
-
-def _kind(error: Exception) -> str:
-    """What broke, in words that hold nothing of the request: an exception's text can quote headers."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
-    return words.removeprefix("client ").removesuffix(" error")

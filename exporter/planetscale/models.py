@@ -5,6 +5,7 @@ fields, states that no document lists) was seen in live captures and is accepted
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from operator import attrgetter
@@ -199,7 +200,7 @@ class Summary(Operation):
     def operations(self) -> Iterator[Operation]:
         """The summary as operations: one for each shard's row, or the summary itself where it has none."""
         fields = {name: getattr(self, name) for name in Operation.model_fields}
-        for work in self.shards or (self,):
+        for work in (self,) if self.shards.is_empty else self.shards:
             own = {"id": work.id, "state": work.state, "progress": work.progress, "eta": work.eta}
             yield Operation.model_construct(**(fields | own))
 
@@ -230,19 +231,25 @@ class Deployment(_Answer):
     own_operations: Annotated[
         Rows[Operation], PlainValidator(partial(parse_rows, model=Operation, identity=attrgetter("id")))
     ] = Field(Rows(), validation_alias="deploy_operations")
-    summaries: Annotated[
-        Rows[Summary], PlainValidator(partial(parse_rows, model=Summary, identity=attrgetter("id")))
-    ] = Field(Rows(), validation_alias="deploy_operation_summaries")
+    summaries: Annotated[Rows[Summary], PlainValidator(partial(parse_rows, model=Summary, identity=id))] = Field(
+        Rows(), validation_alias="deploy_operation_summaries"
+    )
 
     @property
     def operations(self) -> Rows[Operation]:
         """`deploy_operations`, or what the summaries say where that is empty."""
-        return self.own_operations or self.summarised_operations
+        return self.summarised_operations if self.own_operations.is_empty else self.own_operations
 
     @property
     def summarised_operations(self) -> Rows[Operation]:
         """The summaries as operations."""
-        return distinct((row for summary in self.summaries for row in summary.operations()), attrgetter("id"))
+        rows = distinct((row for summary in self.summaries for row in summary.operations()), attrgetter("id"))
+        parts = [self.summaries, *(summary.shards for summary in self.summaries)]
+        return replace(
+            rows,
+            without_id=rows.without_id + sum(part.without_id for part in parts),
+            duplicates=rows.duplicates + sum(part.duplicates for part in parts),
+        )
 
 
 class DeployRequest(_Answer):

@@ -18,6 +18,11 @@ class Rows(Generic[Row_co]):
     without_id: int = 0
     duplicates: int = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the answer held no rows at all, told apart or not."""
+        return not (self.items or self.without_id)
+
     def __iter__(self) -> Iterator[Row_co]:
         return iter(self.items)
 

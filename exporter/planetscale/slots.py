@@ -26,7 +26,7 @@ class Slots:
         async with self._turn:
             while delay := self._delay():
                 with self.waiting():
-                    await self.changed(delay)
+                    await self._change(delay)
             self.budget.take(self._clock())
         try:
             yield
@@ -44,15 +44,6 @@ class Slots:
         self.budget.pause(self._clock() + seconds)
         self._changed.set()
 
-    async def changed(self, timeout: float) -> None:  # noqa: ASYNC109 - an upper bound for a wait, not a failure
-        """Wait until a slot is given back or *timeout* seconds have passed."""
-        self._changed.clear()
-        try:
-            async with asyncio.timeout(timeout):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
-
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Count the time inside as time waited for the budget; what waits at once counts once."""
@@ -69,6 +60,15 @@ class Slots:
     def seconds_waited(self) -> float:
         """The wall time during which anything waited for the budget, until now."""
         return self._waited + (self._clock() - self._waiting_since if self._waiters else 0.0)
+
+    async def _change(self, seconds: float) -> None:
+        """Wait until a slot is given back or the pause grows, for so many seconds at most."""
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
 
     def _delay(self) -> float:
         delay = self.budget.delay(self._clock())
