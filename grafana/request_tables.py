@@ -1,0 +1,146 @@
+"""The tables of a deploy request."""
+
+from grafana_foundation_sdk.builders import table
+from panels import BAD, PLAIN, WARNING
+from queries import IDLE, RUNNING, THROTTLED_WITHIN, observed_eta, operation, request, shard
+from states import by_name
+from tables import DURATION, IDLE_LOOK, PROGRESS, Column, coloured, flag_look, link, state_look, table_of
+
+from exporter.planetscale.models import OperationState
+
+
+def operations() -> table.Panel:
+    """Each operation and how it goes."""
+    throttled = f"time() - {operation('throttled_timestamp_seconds')}"
+    columns = (
+        Column("Database", "database", look={"custom.width": 110}),
+        Column("Request", "deploy_request", look={"custom.width": 85}),
+        Column("Keyspace", "keyspace", look={"custom.width": 110}),
+        Column("Table", "table"),
+        Column("Operation", "operation", look={"custom.width": 95}),
+        Column(
+            "State",
+            "state",
+            expr=f"{operation('state', 'state')} == 1",
+            look=state_look(by_name(OperationState), 110),
+        ),
+        Column("Progress", expr=operation("progress_percentage"), look=PROGRESS),
+        Column("Time left", expr=f"{operation('eta_seconds')} and {RUNNING}", look=DURATION),
+        Column("By its rate", expr=observed_eta(), look=DURATION),
+        Column(
+            "No progress for",
+            expr=f"{IDLE} and {RUNNING}",
+            look=IDLE_LOOK,
+        ),
+        Column("Throttled", expr=throttled, look={**DURATION, **coloured(WARNING, (THROTTLED_WITHIN, PLAIN))}),
+        Column("Locked", expr=operation("table_locked"), look=flag_look("locked", BAD, 80)),
+    )
+    return table_of(
+        (
+            "Operations",
+            "Each operation, the time left as PlanetScale estimates it and by the observed rate, and its throttling.",
+        ),
+        columns,
+        empty="It has no operations yet.",
+        size=(24, 8),
+        hidden=("organization", "operation_id"),
+        sort=[("State", False), ("Time left", True)],
+    )
+
+
+def gates() -> table.Panel:
+    """What it waits for."""
+    columns = (
+        Column("Database", "database"),
+        Column("Request", "deploy_request"),
+        Column("Approved", expr=request("approved"), look=flag_look("yes", PLAIN, 95, no="no")),
+        Column("Cutover", expr=request("auto_cutover"), look=flag_look("by itself", PLAIN, 100, no="by hand")),
+        Column("Copy expires", expr=request("cutover_expiring"), look=flag_look("cut over now", BAD, 120)),
+        Column("Queue", expr=request("queue_paused"), look=flag_look("paused", BAD, 90, no="runs")),
+        Column("Table", expr=request("table_locked"), look=flag_look("locked", BAD, 90, no="free")),
+        Column("Instant DDL", expr=request("instant_ddl"), look=flag_look("yes", PLAIN, 105, no="no")),
+    )
+    return table_of(
+        ("Gates", "What a deployment waits for, or needs no waiting for."),
+        columns,
+        empty="No deployment.",
+        size=(16, 8),
+        hidden=("organization",),
+    )
+
+
+def shards() -> table.Panel:
+    """Each shard's part of each operation."""
+    columns = (
+        Column("Database", "database", look={"custom.width": 110}),
+        Column("Request", "deploy_request", look={"custom.width": 85}),
+        Column("Keyspace", "keyspace", look={"custom.width": 130}),
+        Column("Table", "table"),
+        Column("Shard", "shard", look={"custom.width": 110}),
+        Column("State", "state", expr=f"{shard('state', 'state')} == 1", look=state_look(by_name(OperationState), 110)),
+        Column("Progress", expr=shard("progress_percentage"), look=PROGRESS),
+        Column("Time left", expr=shard("eta_seconds"), look=DURATION),
+    )
+    return table_of(
+        ("Shards", "Each shard's part of each operation, slowest first: the last shard decides when it is done."),
+        columns,
+        empty="Its keyspaces are not sharded.",
+        size=(24, 8),
+        hidden=("organization", "operation", "operation_id"),
+        sort=[("Time left", True)],
+    )
+
+
+def changes() -> table.Panel:
+    """What each operation does to its table."""
+    columns = (
+        Column("Request", "deploy_request", look={"custom.width": 85}),
+        Column("Table", "table", look={"custom.width": 150}),
+        Column(
+            "DDL", "ddl_statement", expr=operation("info", "ddl_statement", "deploy_errors", "deploy_error_docs_url")
+        ),
+        Column("Errors", "deploy_errors", look=coloured(BAD)),
+        Column(
+            "Explained",
+            "deploy_error_docs_url",
+            look={**link("Read about this error", "${__value.raw}", away=True), "custom.width": 100},
+        ),
+        Column("Drops data", expr=operation("can_drop_data"), look=flag_look("drops data", WARNING, 105, no="no")),
+        Column("Table in use", expr=operation("table_recently_used"), look=flag_look("in use", WARNING, 105, no="no")),
+        Column("Foreign keys removed", expr=operation("removed_foreign_keys"), look={"custom.width": 160}),
+    )
+    return table_of(
+        ("Changes", "What each operation does, what is lost by it, and why it failed."),
+        columns,
+        empty="It has no operations yet.",
+        size=(24, 7),
+        hidden=("organization", "database", "keyspace", "operation", "operation_id"),
+    )
+
+
+def times() -> table.Panel:
+    """When it came into which state."""
+    when = {"unit": "dateTimeAsIso", "custom.width": 170}
+    names = {
+        "Created": "created",
+        "Queued": "queued",
+        "Started": "started",
+        "Ready to cut over": "ready_to_cutover",
+        "Finished": "finished",
+        "Last polled": "last_success",
+    }
+    columns = (
+        Column("Database", "database"),
+        Column("Request", "deploy_request", look={"custom.width": 85}),
+        *(
+            Column(heading, expr=f"1000 * {request(f'{name}_timestamp_seconds')}", look=when)
+            for heading, name in names.items()
+        ),
+    )
+    return table_of(
+        ("Times", "When it was created, queued, started, ready to cut over and finished."),
+        columns,
+        empty="Nothing is known yet.",
+        size=(24, 6),
+        hidden=("organization",),
+    )
