@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession
@@ -59,6 +60,54 @@ async def test_a_taken_port_is_an_error_for_the_caller(host: str) -> None:
     """Nothing stays open after it."""
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         await begin(World(), host, taken.getsockname()[1])
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Let every name lead to these addresses."""
+
+    def resolve(_host: str, port: int, *_hints: object) -> list[Any]:
+        v4, v6 = (socket.AF_INET, lambda one: (one, port)), (socket.AF_INET6, lambda one: (one, port, 0, 0))
+        chosen = [(v6 if ":" in one else v4, one) for one in addresses]
+        return [(family, socket.SOCK_STREAM, 6, "", address(one)) for (family, address), one in chosen]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+@pytest.mark.parametrize(
+    ("found", "bound"),
+    [
+        (("127.0.0.1", "::1"), ["127.0.0.1", "::1"]),
+        (("127.0.0.1", "127.0.0.1"), ["127.0.0.1"]),
+        (("192.0.2.1", "127.0.0.1"), ["127.0.0.1"]),
+        (("127.0.0.1", "2001:db8::1"), ["127.0.0.1"]),
+    ],
+)
+async def test_a_name_is_served_on_every_address_that_the_machine_has(
+    monkeypatch: pytest.MonkeyPatch, found: tuple[str, ...], bound: list[str]
+) -> None:
+    """One free port for all of them; an address that the machine lacks (IPv6 is often off) is left out."""
+    resolve_to(monkeypatch, *found)
+    listener = await begin(World(), "name.example")
+    assert [address.host for address in listener.addresses] == bound
+    assert {address.port for address in listener.addresses} == {listener.port}
+    await listener.close()
+
+
+async def test_a_name_none_of_whose_addresses_is_here_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing to listen on is never mistaken for success."""
+    resolve_to(monkeypatch, "192.0.2.1", "2001:db8::1")
+    with pytest.raises(OSError, match="annot assign"):
+        await begin(World(), "name.example")
+
+
+async def test_a_port_taken_on_one_address_leaves_the_others_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All or nothing, and nothing stays open."""
+    resolve_to(monkeypatch, "127.0.0.1", "::1")
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            await begin(World(), "name.example", port)
+        socket.create_server(("127.0.0.1", port)).close()
 
 
 async def test_an_unknown_host_is_an_error_for_the_caller() -> None:

@@ -1,5 +1,6 @@
 """Operations as rows of the page."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -124,6 +125,17 @@ def test_shards_of_a_table_are_one_row() -> None:
         ("-80", 40, "40 %, running, 10 min left"),
         ("80-", 100, "100 %, complete"),
     ]
+
+
+def test_the_shard_that_stands_still_tells_that_its_table_does() -> None:
+    """Shards that move don't hide the one that does not."""
+    shards = [{"id": f"op{number}", "shard": f"{number}", "state": "in_progress"} for number in (1, 2)]
+    whole = summary(shards, table_name="orders")
+    one = status(1, [operation(1, table_name="orders")], deployed=deployment(deploy_operation_summaries=[whole]))
+    (moving,) = one.watched
+    still = replace(moving, last_advance=NOW - 3600)
+    row = only(replace(one, operations=replace(one.operations, value=(moving, still))))
+    assert row.notes == (Note("no progress for 1 h", Tone.BAD),)
 
 
 def test_a_failed_shard_fails_its_table() -> None:
