@@ -1,0 +1,413 @@
+"""The page that Prometheus scrapes: byte for byte what the client library would write, only faster."""
+
+import gzip
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Metric, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from snapshots import known, snapshot, status
+
+from exporter.metrics.exposition import Exposition
+from exporter.metrics.families import (
+    OPERATION_FAMILIES,
+    OPERATION_FAMILIES_WITHOUT_TEXTS,
+    REQUEST_FAMILIES,
+    SHARD_FAMILIES,
+    SNAPSHOT_FAMILIES,
+    SnapshotFamily,
+)
+from exporter.metrics.own import OwnSeries, open_registry
+from exporter.polling.snapshot import DeployRequestStatus, Key, Shard, Snapshot, TargetStatus, Watched
+
+HERE = Path(__file__).parent
+KEY = Key("acme", "shop", 41)
+Subject = TypeVar("Subject")
+Subjects = tuple[tuple[str, ...], Subject]
+
+TEXT_1 = "text/plain;version=1.0.0;escaping=allow-utf-8"
+OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+ACCEPTS = {
+    "none": "",
+    "any": "*/*",
+    "text 1.0.0": TEXT_1,
+    "openmetrics": OPENMETRICS,
+    "openmetrics utf-8": f"{OPENMETRICS};escaping=allow-utf-8;q=0.6",
+    "openmetrics without version": "application/openmetrics-text",
+    "prometheus 2.42": "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+    "prometheus 3.5": "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+}
+every_accept = pytest.mark.parametrize("accept", ACCEPTS.values(), ids=ACCEPTS.keys())
+
+
+class Reference:
+    """The snapshot's families as a collector of the client library."""
+
+    def __init__(self, of: Snapshot, *, ddl: bool = True) -> None:
+        self._snapshot = of
+        self._operations = OPERATION_FAMILIES if ddl else OPERATION_FAMILIES_WITHOUT_TEXTS
+
+    def describe(self) -> Iterable[Metric]:
+        """Name the families."""
+        return self.collect()
+
+    def collect(self) -> Iterator[Metric]:
+        """Collect every family, of doubled samples the first."""
+        operations: list[Subjects[Watched]] = []
+        shards: list[Subjects[Shard]] = []
+        requests: list[Subjects[DeployRequestStatus]] = []
+        for each in self._snapshot.deploy_requests:
+            key = (each.key.organization, each.key.database, str(each.key.number))
+            requests.append((key, each))
+            for watched in each.watched:
+                row = watched.operation
+                operations.append(((*key, row.keyspace, row.table, row.name, row.id or ""), watched))
+            for shard in each.shards:
+                row = shard.summary
+                names = (row.keyspace, row.table, row.name, shard.work.id or "", shard.work.shard)
+                shards.append(((*key, *names), shard))
+        yield from self._collect(self._operations, operations)
+        yield from self._collect(SHARD_FAMILIES, shards)
+        yield from self._collect(REQUEST_FAMILIES, requests)
+        yield from self._collect(SNAPSHOT_FAMILIES, [((), self._snapshot)])
+
+    @staticmethod
+    def _collect(
+        families: Iterable[SnapshotFamily[Subject]], subjects: Iterable[Subjects[Subject]]
+    ) -> Iterator[Metric]:
+        for family in families:
+            metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
+            seen = set()
+            for identity, subject in subjects:
+                for more, value in family.samples(subject):
+                    if (labels := (*identity, *more)) not in seen:
+                        seen.add(labels)
+                        metric.add_metric(labels, value)
+            yield metric
+
+
+def own_series() -> CollectorRegistry:
+    """Make a registry with own series that are the same at every scrape."""
+    disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated there
+    registry = CollectorRegistry()
+    OwnSeries(registry, version="1", revision="abc", seconds_waited=lambda: 1.5)
+    return registry
+
+
+def body(of: Snapshot, accept: str = "", names: Sequence[str] = (), *, ddl: bool = True) -> str:
+    """Scrape the families of a snapshot alone."""
+    return Exposition(CollectorRegistry(), ddl=ddl).render(of, accept, "", names).body.decode()
+
+
+def names_of(text: str) -> set[str]:
+    """List the names of all samples on a page."""
+    return {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+
+
+def payload(name: str) -> dict[str, Any]:
+    """Read what PlanetScale could have answered."""
+    found: dict[str, Any] = json.loads((HERE / "payloads" / f"{name}.json").read_text())
+    return found
+
+
+# What the API may send: right, missing, odd and hostile values, few enough names to collide.
+TEXTS = st.one_of(
+    st.sampled_from(["", "main", 'a"b', "c\\", "\\n", "d\ne", "ü€𝄞", '{x="1"} 2\n# EOF', "\ud800", "\x00", "%s{0}"]),
+    st.text(max_size=8),
+)
+ODD: st.SearchStrategy[Any] = st.sampled_from([None, "", "67", True, -1, 1e999, float("nan"), [], {}])
+NUMBERS = st.one_of(st.integers(0, 100), st.floats(0, 1e7), ODD)
+TIMES = st.one_of(
+    st.datetimes().map(lambda time: f"{time.isoformat()}Z"), st.sampled_from(["2026-07-30T02:47:30.76Z"]), ODD
+)
+FLAGS = st.one_of(st.booleans(), ODD)
+OPERATION_STATES = st.one_of(st.sampled_from(["pending", "in_progress", "error", "paused"]), ODD)
+SHARED = {
+    "id": st.one_of(st.sampled_from(["a", "b", 3]), TEXTS, ODD),
+    "state": OPERATION_STATES,
+    "progress_percentage": NUMBERS,
+    "eta_seconds": NUMBERS,
+}
+OPERATION = SHARED | {
+    "keyspace_name": TEXTS,
+    "table_name": TEXTS,
+    "operation_name": TEXTS,
+    "created_at": TIMES,
+    "updated_at": TIMES,
+    "throttled_at": TIMES,
+    "can_drop_data": FLAGS,
+    "table_locked": FLAGS,
+    "table_recently_used": FLAGS,
+    "table_recently_used_at": TIMES,
+    "removed_foreign_key_names": st.one_of(st.lists(TEXTS, max_size=2), ODD),
+    "ddl_statement": TEXTS,
+    "deploy_errors": st.one_of(TEXTS, ODD),
+    "deploy_error_docs_url": TEXTS,
+}
+
+
+def objects(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    """Make objects with any of these fields."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+SHARD = SHARED | {"shard": st.sampled_from(["", "-80", "80-", 'x"\n'])}
+SUMMARY = OPERATION | {"sharded": FLAGS, "operations": st.lists(objects(SHARD), max_size=3)}
+DEPLOYMENT = {
+    "state": st.one_of(st.sampled_from(["queued", "in_progress", "complete", "new"]), ODD),
+    "strategy": TEXTS,
+    "queued_at": TIMES,
+    "started_at": TIMES,
+    "finished_at": TIMES,
+    "ready_to_cutover_at": TIMES,
+    "auto_cutover": FLAGS,
+    "cutover_expiring": FLAGS,
+    "queue_paused": FLAGS,
+    "table_locked": FLAGS,
+    "instant_ddl": FLAGS,
+    "preceding_deployments": st.one_of(st.lists(objects({}), max_size=3), ODD),
+    "deploy_operation_summaries": st.lists(objects(SUMMARY), max_size=3),
+}
+REQUEST = {
+    "branch": TEXTS,
+    "into_branch": TEXTS,
+    "html_url": TEXTS,
+    "approved": FLAGS,
+    "created_at": TIMES,
+    "deployment": objects(DEPLOYMENT),
+}
+PAYLOADS = objects(
+    {
+        "operations": st.fixed_dictionaries({"data": st.lists(objects(OPERATION), max_size=4)}),
+        "request": objects(REQUEST),
+        "throttler": st.fixed_dictionaries(
+            {"configurations": st.lists(objects({"keyspace_name": TEXTS, "ratio": NUMBERS}), max_size=3)}
+        ),
+    }
+)
+KEYS = st.builds(Key, st.sampled_from(["acme", "b-2"]), st.sampled_from(["shop", "x.y_z"]), st.integers(1, 99))
+STATUSES = st.builds(lambda key, what, failed: status(key, what, failed=failed), KEYS, PAYLOADS, st.booleans())
+TARGETS = st.builds(
+    TargetStatus, st.sampled_from(["acme", "acme/shop", "acme/*"]), st.sampled_from([None, True, False])
+)
+SNAPSHOTS = st.builds(
+    lambda statuses, targets: snapshot(*statuses, targets=targets),
+    st.lists(STATUSES, max_size=4, unique_by=lambda each: each.key),
+    st.lists(TARGETS, max_size=3, unique_by=lambda each: each.text),
+)
+
+
+# A busy machine is no failure: no time is limited but pytest's own.
+SETTINGS = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+
+
+@given(of=SNAPSHOTS, ddl=st.booleans())
+@SETTINGS
+def test_the_page_is_what_the_client_library_writes(of: Snapshot, ddl: bool) -> None:
+    """In every format, whatever a snapshot holds, each byte and the content type are the client library's."""
+    whole = CollectorRegistry()
+    whole.register(Reference(of, ddl=ddl))
+    OwnSeries(whole, version="1", revision="abc", seconds_waited=lambda: 1.5)
+    exposition = Exposition(own_series(), ddl=ddl)
+    for accept in ACCEPTS.values():
+        encoder, content_type = choose_encoder(accept)
+        assert exposition.render(of, accept, "", ()) == (encoder(whole), content_type, None)
+
+
+@given(of=SNAPSHOTS)
+@SETTINGS
+def test_any_snapshot_makes_a_valid_page(of: Snapshot) -> None:
+    """Both parsers read it, no sample is doubled or no number, one state is current, and nothing is invented."""
+    openmetrics = parse_openmetrics(body(of, OPENMETRICS))  # type: ignore[no-untyped-call] # not annotated there
+    pages = [parse_text(body(of)), openmetrics]
+    for families in ({family.name: family.samples for family in page} for page in pages):
+        for name, samples in families.items():
+            labels = [tuple(sorted(sample.labels.items())) for sample in samples]
+            assert len(set(labels)) == len(labels)
+            assert all(abs(sample.value) < 1e18 for sample in samples)
+            if name.endswith("_state"):
+                assert_one_is_current(labels, [sample.value for sample in samples])
+        assert len(families["planetscale_deploy_operation_state"]) == 7 * of.operations
+        for name, field in (("progress_percentage", "progress"), ("eta_seconds", "eta")):
+            given_values = [getattr(each.operation, field) for row in of.deploy_requests for each in row.watched]
+            assert [sample.value for sample in families[f"planetscale_deploy_operation_{name}"]] == [
+                value for value in given_values if value is not None
+            ]
+
+
+def assert_one_is_current(labels: list[tuple[tuple[str, str], ...]], values: list[float]) -> None:
+    """Of the samples that differ in their state only, one is 1 and the others are 0."""
+    current: dict[tuple[tuple[str, str], ...], list[float]] = {}
+    for each, value in zip(labels, values, strict=True):
+        current.setdefault(tuple(pair for pair in each if pair[0] != "state"), []).append(value)
+    assert all(sorted(found) == [*[0.0] * (len(found) - 1), 1.0] for found in current.values())
+
+
+@pytest.mark.parametrize("name", ["mid_copy", "sharded"])
+def test_golden_page(name: str) -> None:
+    """What PlanetScale answered in the middle of a copy, and for shards, makes exactly this text."""
+    of = snapshot(status(KEY, payload(name)), targets=[TargetStatus("acme/shop", up=True)])
+    assert body(of) == (HERE / "golden" / f"{name}.prom").read_text()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["mid_copy", "sharded"])
+def test_promtool_finds_nothing(program: Callable[..., Path], name: str) -> None:
+    """Prometheus's own linter has nothing to say about names, types, units and help."""
+    registry = open_registry()
+    OwnSeries(registry, version="1", revision="abc", seconds_waited=float)
+    page = Exposition(registry, ddl=True).render(snapshot(status(KEY, payload(name))), "", "", ())
+    found = subprocess.run(
+        [program("promtool"), "check", "metrics"], input=page.body, capture_output=True, timeout=30, check=False
+    )
+    assert (found.stdout.decode() + found.stderr.decode(), found.returncode) == ("", 0)
+
+
+def test_families_without_samples_keep_their_headlines() -> None:
+    """A family of which nothing is known shows its HELP and TYPE, so that one sees what there could be."""
+    lines = body(Snapshot()).splitlines()
+    assert "# TYPE planetscale_deploy_operation_state gauge" in lines
+    assert names_of("\n".join(lines)) == {"planetscale_exporter_deploy_requests", "planetscale_exporter_operations"}
+
+
+@every_accept
+def test_one_end_mark(accept: str) -> None:
+    """OpenMetrics pages end with the one `# EOF`; the others have none."""
+    page = Exposition(own_series(), ddl=True).render(snapshot(status(KEY, payload("mid_copy"))), accept, "", ())
+    assert page.body.count(b"# EOF") == ("openmetrics" in page.content_type)
+    assert page.body.endswith(b"# EOF\n") == ("openmetrics" in page.content_type)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        f"{kind};version={version};escaping={escaping}"
+        for kind in ("application/openmetrics-text", "text/plain")
+        for version in ("1.0.0", "2.0.0", "abc", "1.x", "", "9\udcff", '"1.0.0"')
+        for escaping in ("dots", "values", "nonsense", "allow-utf-8")
+    ],
+)
+def test_only_formats_that_are_written_are_promised(accept: str) -> None:
+    """Whatever a scraper asks for, the content type names a format, a version and an escaping that the page has."""
+    page = Exposition(own_series(), ddl=True).render(Snapshot(), accept, "", ())
+    assert page.content_type in {
+        "text/plain; version=0.0.4; charset=utf-8",
+        "text/plain; version=1.0.0; charset=utf-8; escaping=underscores",
+        "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores",
+        "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+    }
+    assert b"\nplanetscale_exporter_poll_delay_seconds_count 0.0\n" in page.body
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["planetscale_deploy_operation_failed"], {"planetscale_deploy_operation_failed"}),
+        (["planetscale_exporter_poll_delay_seconds_bucket"], {"planetscale_exporter_poll_delay_seconds_bucket"}),
+        (["planetscale_exporter_api_requests_total"], {"planetscale_exporter_api_requests_total"}),
+        (
+            ["planetscale_exporter_operations", "planetscale_exporter_api_budget_wait_seconds_total"],
+            {"planetscale_exporter_operations", "planetscale_exporter_api_budget_wait_seconds_total"},
+        ),
+        (["planetscale_deploy_request_finished_timestamp_seconds"], set()),
+        (["planetscale_deploy_operation"], set()),
+    ],
+)
+@pytest.mark.parametrize("accept", ["", OPENMETRICS])
+def test_names_restrict_the_page(names: list[str], expected: set[str], accept: str) -> None:
+    """With `name[]` a page is what the client library's restricted registry gives, for snapshot and own series."""
+    of = snapshot(status(KEY, payload("mid_copy")))
+    whole = own_series()
+    whole.register(Reference(of))
+    encoder, _ = choose_encoder(accept)
+    page = Exposition(own_series(), ddl=True).render(of, accept, "", names).body.decode()
+    assert names_of(page) == expected
+    assert sorted(page.splitlines()) == sorted(encoder(whole.restricted_registry(names)).decode().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "encoding"),
+    [("", None), ("identity", None), ("gzip", "gzip"), ("deflate, GZIP;q=0.5", "gzip"), ("br", None)],
+)
+def test_pages_are_compressed_for_those_who_can_read_it(accept_encoding: str, encoding: str | None) -> None:
+    """Gzip is used where it is accepted, and the page is the same page."""
+    of = snapshot(status(KEY, payload("mid_copy")))
+    page = Exposition(CollectorRegistry(), ddl=True).render(of, "", accept_encoding, ())
+    assert page.content_encoding == encoding
+    assert (gzip.decompress(page.body) if encoding else page.body).decode() == body(of)
+
+
+class Observed(DeployRequestStatus):
+    """A deploy request that tells when its lines are written."""
+
+    asked: ClassVar[set[DeployRequestStatus]] = set()
+
+    @property
+    def watched(self) -> tuple[Watched, ...]:
+        """Give the operations, and remember who was asked for them."""
+        self.asked.add(self)
+        return super().watched
+
+
+def test_lines_are_kept_as_long_as_the_deploy_request_is_the_same() -> None:
+    """A deploy request is written when it is new, not for every scrape, and forgotten when it has gone."""
+    exposition = Exposition(CollectorRegistry(), ddl=True)
+
+    def written(*statuses: DeployRequestStatus) -> set[DeployRequestStatus]:
+        Observed.asked.clear()
+        page = exposition.render(Snapshot(statuses), "", "", ())
+        asked = {*Observed.asked}
+        assert page.body.decode() == body(Snapshot(statuses))
+        return asked
+
+    first, other = (Observed(Key("acme", "shop", number), configured=True) for number in (1, 2))
+    assert written(first, other) == {first, other}
+    assert written(first, other) == set()
+    assert written(other, first) == set()
+    changed = replace(other, operations=known(()))
+    assert written(first, changed) == {changed}
+    assert written(first) == set()
+    assert written(first, changed) == {changed}
+
+
+def test_ddl_can_be_hidden_by_a_reload() -> None:
+    """When `metrics.ddl` changes, the next page follows, also for deploy requests that have not changed."""
+    of = snapshot(status(KEY, payload("mid_copy")))
+    exposition = Exposition(CollectorRegistry(), ddl=True)
+    assert 'ddl_statement="ALTER' in exposition.render(of, "", "", ()).body.decode()
+    exposition.ddl = False
+    assert exposition.render(of, "", "", ()).body.decode() == body(of, ddl=False)
+    assert "ALTER TABLE" not in body(of, ddl=False)
+
+
+def test_threads_may_scrape_at_once() -> None:
+    """Concurrent scrapes of different snapshots each get the page of theirs."""
+    snapshots = [snapshot(status(Key("acme", "shop", number), payload("mid_copy"))) for number in range(1, 5)]
+    expected = [body(each) for each in snapshots]
+    exposition = Exposition(CollectorRegistry(), ddl=True)
+    together = threading.Barrier(4)
+
+    def scrape(of: Snapshot) -> list[str]:
+        together.wait()
+        return [exposition.render(of, "", "", ()).body.decode() for _ in range(20)]
+
+    with ThreadPoolExecutor(4) as threads:
+        pages = [*threads.map(scrape, snapshots)]
+    assert pages == [[page] * 20 for page in expected]
