@@ -82,7 +82,10 @@ class Simulator:
         del self.organizations[name], self.tokens[name]
 
     def add_database(self, organization: str, name: str, kind: str = "mysql", *, period: float = FOREVER) -> Database:
-        """Add a database of *kind* `mysql` or `postgresql`; with a *period* in seconds it plays in a loop."""
+        """Add a database of *kind* `mysql` or `postgresql`.
+
+        With a *period* in seconds it plays in a loop what it is given before its first turn ends.
+        """
         now = self.clock()
         home = Database(name, created=now, kind=kind, period=period, since=now)
         self.organizations[organization][name] = home
