@@ -141,7 +141,12 @@ class Application:
             connect(settings, self._credentials, self._session, self._slots, self._own),
             plan_of(settings),
             Timing(poll.interval, poll.idle_interval, poll.discovery_interval),
-            Limits(poll.stale_after, poll.retention, settings.metrics.max_operations),
+            Limits(
+                poll.stale_after,
+                poll.retention,
+                settings.metrics.max_operations,
+                spare_after=poll.idle_interval + poll.stale_after,
+            ),
         )
 
     async def _watch_credentials(self) -> None:

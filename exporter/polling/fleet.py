@@ -32,11 +32,16 @@ class Feed(Enum):
 
 
 class Limits(NamedTuple):
-    """How long things are kept, in seconds, and how many operations are exported."""
+    """How long things are kept, in seconds, and how many operations are exported.
+
+    `spare_after` is for what is asked only with the budget that is left: it goes when that has been too little for so
+    long.
+    """
 
     stale_after: float
     retention: float
     max_operations: int
+    spare_after: float
 
 
 @dataclass(slots=True)
@@ -286,7 +291,7 @@ class Fleet:
                 if now - status.finished_at >= self._limits.retention:
                     self._retire(key)
                     changed.add(key[:2])
-            elif (fresh := merge.without_stale(status, self._limits.stale_after, now)) is not status:
+            elif (fresh := self._fresh(status, now)) is not status:
                 self._statuses[key] = fresh
                 changed.add(key[:2])
         for key in [key for key, dropped in self._dropped.items() if now - dropped > _GRACE]:
@@ -337,6 +342,12 @@ class Fleet:
 
     def _fed_by(self, scope: tuple[str, str], feed: Feed) -> list[Key]:
         return [key for key in self._found_in(scope) if self._feeds[key] is feed]
+
+    def _fresh(self, status: DeployRequestStatus, now: float) -> DeployRequestStatus:
+        answered_at = status.throttle.answered_at
+        if not status.configured and answered_at is not None and now - answered_at >= self._limits.spare_after:
+            status = replace(status, throttle=Part())
+        return merge.without_stale(status, self._limits.stale_after, now)
 
     def _queue_failed(self, scope: tuple[str, str], error: str, now: float, *, not_found: bool) -> None:
         database = self._databases.get(scope)

@@ -49,8 +49,7 @@ def with_deployment(
     status: DeployRequestStatus, deployment: Deployment, asked_at: float, now: float
 ) -> DeployRequestStatus:
     """After a good answer with the deployment."""
-    part = answered(status.deployment, deployment, asked_at, now)
-    return replace(status, deployment=part)
+    return replace(status, deployment=answered(status.deployment, deployment, asked_at, now))
 
 
 def with_request(
@@ -71,14 +70,16 @@ def with_throttle(
 
 def without_stale(status: DeployRequestStatus, stale_after: float, now: float) -> DeployRequestStatus:
     """Without the values whose polls have failed for too long."""
-    parts = {
-        "operations": expired(status.operations, stale_after, now),
-        "deployment": expired(status.deployment, stale_after, now),
-        "request": expired(status.request, stale_after, now),
-        "throttle": expired(status.throttle, stale_after, now),
-    }
-    changed = {name: part for name, part in parts.items() if part is not getattr(status, name)}
-    return replace(status, **changed) if changed else status  # type: ignore[arg-type] # each name has its own type
+    parts = (status.operations, status.deployment, status.request, status.throttle)
+    if all(expired(part, stale_after, now) is part for part in parts):
+        return status
+    return replace(
+        status,
+        operations=expired(status.operations, stale_after, now),
+        deployment=expired(status.deployment, stale_after, now),
+        request=expired(status.request, stale_after, now),
+        throttle=expired(status.throttle, stale_after, now),
+    )
 
 
 def deployment_of(request: DeployRequest) -> Deployment | None:

@@ -18,12 +18,13 @@ from exporter.planetscale.slots import Slots
 from exporter.polling.fleet import Fleet, Limits
 from exporter.polling.jobs import Job, Kind
 from exporter.polling.plan import Plan
-from exporter.polling.schedule import Entry, Schedule, back_off, spread
+from exporter.polling.schedule import Entry, Rank, Schedule, Wait, back_off, decide, spread
 from exporter.polling.snapshot import SnapshotStore
 
 MAX_RUNNING: Final = 20
 _TICK: Final = 1.0
 _PER_PAGE: Final = 100
+# What nothing is known of may move; a deploy request's operations come before what else there is to know of it.
 _FIRST_URGENT: Final = frozenset({Kind.DATABASES, Kind.QUEUE, Kind.OPERATIONS})
 _URGENT: Final = frozenset({Kind.QUEUE, Kind.OPERATIONS, Kind.REQUEST})
 
@@ -137,24 +138,26 @@ class Poller:
 
     async def _step(self, now: float) -> None:
         """Start a poll, or wait until there may be more to do."""
-        entry = self._schedule.next(now) if len(self._running) < MAX_RUNNING else None
-        if entry is None:
-            due = self._schedule.next_due()
-            await self._sleep(_TICK if due is None or due <= now else due - now)
-        elif self._slots.budget.paused_until(now):
+        if len(self._running) >= MAX_RUNNING:
             await self._sleep(_TICK)
-        elif self._slots.are_contended or (delay := self._delay(entry, now)):
+        elif self._slots.are_contended:
+            # The pages of a poll under way go before new polls.
             with self._slots.waiting():
-                await self._sleep(_TICK if self._slots.are_contended else delay)
+                await self._sleep(_TICK)
         else:
-            self._start(entry, now)
-            # Lets the poll take its slot before the next one is considered.
-            await asyncio.sleep(0)
+            match decide(self._schedule, self._slots.budget, now, self._is_first_of_target):
+                case Entry() as entry:
+                    self._start(entry, now)
+                    # Lets the poll take its slot before the next one is considered.
+                    await asyncio.sleep(0)
+                case Wait(seconds, for_budget=True):
+                    with self._slots.waiting():
+                        await self._sleep(seconds)
+                case Wait(seconds):
+                    await self._sleep(seconds)
 
-    def _delay(self, entry: Entry, now: float) -> float:
-        is_first = entry.first and self._fleet.is_configured(entry.job.key)
-        delay = self._slots.budget.delay(now, paced=not is_first)
-        return _TICK if delay is None else delay
+    def _is_first_of_target(self, entry: Entry) -> bool:
+        return entry.first and self._fleet.is_configured(entry.job.key)
 
     async def _sleep(self, seconds: float) -> None:
         self._wakeup.clear()
@@ -234,8 +237,10 @@ class Poller:
             self._fleet.outcomes.worked(job)
         entry.failures = 0
         entry.interval = self._interval(job)
-        due = started + (spread(job, entry.interval) if entry.first else entry.interval)
-        self._schedule.finish(entry, due, urgent=self._is_urgent(job), requests=requests)
+        # What had to wait for the budget is spread already.
+        together = entry.first and started - entry.due < _TICK
+        due = started + (spread(job, entry.interval) if together else entry.interval)
+        self._schedule.finish(entry, due, self._rank(job), requests)
         self._sync([_scope(job)] if job.kind is not Kind.DATABASES else self._fleet.scopes())
 
     def _failed(self, entry: Entry, reason: str, error: str, *, not_found: bool = False) -> None:
@@ -246,7 +251,7 @@ class Poller:
         due = now + back_off(entry.failures, timing.interval, timing.idle_interval, random.random())  # noqa: S311 - jitter
         if reason == RateLimitedError.reason:
             due = self._slots.budget.paused_until(now) or now
-        self._schedule.finish(entry, due, urgent=self._is_urgent(job), requests=entry.requests)
+        self._schedule.finish(entry, due, self._rank(job), entry.requests)
         self._sync([_scope(job)])
 
     def _fail(self, job: Job, reason: str, error: str, *, not_found: bool = False) -> None:
@@ -286,8 +291,11 @@ class Poller:
                 return timing.idle_interval
         return timing.interval if self._fleet.moves(job) else timing.idle_interval
 
-    def _is_urgent(self, job: Job) -> bool:
-        return job.kind in _URGENT and self._fleet.moves(job)
+    def _rank(self, job: Job, *, first: bool = False) -> Rank:
+        if job.kind is Kind.RECENT or (job.kind is Kind.THROTTLER and not self._fleet.is_configured(job.key)):
+            return Rank.SPARE
+        moves = (first and job.kind in _FIRST_URGENT) or (job.kind in _URGENT and self._fleet.moves(job))
+        return Rank.MOVING if moves else Rank.REST
 
     def _sync(self, scopes: Iterable[tuple[str, str]]) -> None:
         """Let the schedule hold the jobs that the scopes need now."""
@@ -298,7 +306,7 @@ class Poller:
                 self._schedule.remove(job)
                 self._fleet.outcomes.forget(job)
             for job in sorted(needed - had):
-                self._schedule.add(job, now, urgent=job.kind in _FIRST_URGENT or self._is_urgent(job))
+                self._schedule.add(job, now, self._rank(job, first=True), self._interval(job))
             for job in needed & had:
                 self._hasten(job, now)
             self._jobs[scope] = needed

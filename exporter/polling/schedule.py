@@ -1,32 +1,45 @@
 """What is due, and what goes first when not everything can: a function of what was added and the clock passed in.
 
-Jobs are of two classes. *Urgent* ones (what moves, and what has never been asked) come first; the others still get a
-fifth of all starts while both wait. Within a class the longest due goes first, so that all get slower evenly.
+What moves comes first, but the rest gets a fifth of all requests while both wait. Within a rank the longest due goes
+first, so that all get slower evenly. What is nice to know takes what is left.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
+from exporter.planetscale.budget import RequestBudget
 from exporter.polling.jobs import Job
 
-_OTHERS_SHARE: Final = 0.2
+
+class Rank(IntEnum):
+    """How pressing a job is."""
+
+    MOVING = 0
+    """What moves, and what has never been asked about."""
+    REST = 1
+    SPARE = 2
+    """Nice to know: asked with the budget that is left, and never late."""
+
+
+_WEIGHTS: Final = {Rank.MOVING: 0.8, Rank.REST: 0.2}
 
 
 @dataclass(slots=True)
 class Entry:
-    """A job's place in the schedule."""
+    """A job's place in the schedule; `requests` is how many its last poll took."""
 
     job: Job
     due: float
-    urgent: bool
+    rank: Rank
+    interval: float
     first: bool = True
     running: bool = False
     failures: int = 0
     reported_late: bool = False
-    interval: float = 0.0
     requests: int = 1
 
 
@@ -35,10 +48,10 @@ class Schedule:
 
     def __init__(self) -> None:
         self._entries: dict[Job, Entry] = {}
-        self._waiting: dict[bool, list[tuple[float, int, Entry]]] = {True: [], False: []}
+        self._lines: dict[Rank, list[tuple[float, int, Entry]]] = {rank: [] for rank in Rank}
         self._order = 0
-        # Requests spent by each class, weighed: the class that has spent less goes first.
-        self._spent = {True: 0.0, False: 0.0}
+        # Requests spent by each rank over its weight: the rank that has spent less goes first.
+        self._spent = dict.fromkeys(_WEIGHTS, 0.0)
 
     def __contains__(self, job: Job) -> bool:
         return job in self._entries
@@ -57,94 +70,119 @@ class Schedule:
         """
         return self._entries[job]
 
-    def add(self, job: Job, due: float, *, urgent: bool) -> None:
-        """Take a job in, unless it is there already."""
+    def add(self, job: Job, due: float, rank: Rank, interval: float) -> None:
+        """Take a job in, unless it is there already; *interval* is how often it is due."""
         if job not in self._entries:
-            entry = self._entries[job] = Entry(job, due, urgent)
-            self._wait(entry)
+            entry = self._entries[job] = Entry(job, due, rank, interval)
+            self._line_up(entry)
 
     def remove(self, job: Job) -> None:
         """Forget a job; when it runs, its end changes nothing any more."""
         self._entries.pop(job, None)
 
     def hasten(self, job: Job, due: float) -> None:
-        """Let a job be due earlier, without regard to its failures."""
+        """Let a job be due earlier."""
         entry = self._entries[job]
         if not entry.running and entry.due > due:
             entry.due = due
-            self._wait(entry)
+            self._line_up(entry)
 
     def next(self, now: float) -> Entry | None:
         """The job to start now; None when none is due."""
-        due = {urgent: entry for urgent in (True, False) if (entry := self._first(now, urgent=urgent))}
-        if len(due) < len(self._spent):
-            return next(iter(due.values()), None)
-        return due[self._spent[True] <= self._spent[False]]
+        moving, rest = self._first(Rank.MOVING, now), self._first(Rank.REST, now)
+        if moving and rest:
+            return moving if self._spent[Rank.MOVING] <= self._spent[Rank.REST] else rest
+        return moving or rest or self._first(Rank.SPARE, now)
 
     def start(self, entry: Entry, now: float) -> None:
         """Mark what `next` gave as running."""
-        if self._first(now, urgent=not entry.urgent) is None:
-            # Who waits for nothing saves nothing up.
-            self._spent[not entry.urgent] = max(self._spent.values())
-        self._spend(entry.requests, urgent=entry.urgent)
+        for rank in _WEIGHTS:
+            if rank is not entry.rank and self._first(rank, now) is None:
+                # Who waits for nothing saves nothing up.
+                self._spent[rank] = max(self._spent.values())
+        self._spend(entry.rank, entry.requests)
         entry.running = True
         entry.reported_late = False
 
-    def finish(self, entry: Entry, due: float, *, urgent: bool, requests: int = 1) -> None:
+    def finish(self, entry: Entry, due: float, rank: Rank, requests: int) -> None:
         """A job has ended after so many requests, and is due again."""
-        self._spend(requests - entry.requests, urgent=entry.urgent)
-        entry.running = False
-        entry.first = False
-        entry.requests = requests
-        entry.due = due
-        entry.urgent = urgent
+        self._spend(entry.rank, requests - entry.requests)
+        entry.running = entry.first = False
+        entry.requests, entry.due, entry.rank = requests, due, rank
         if self._entries.get(entry.job) is entry:
-            self._wait(entry)
+            self._line_up(entry)
 
     def next_due(self) -> float | None:
         """When the next job that does not run is due; None when there is none."""
-        return min(
-            (self._waiting[urgent][0][0] for urgent in (True, False) if self._skip_old(urgent=urgent)), default=None
-        )
+        return min((line[0][0] for rank in Rank if (line := self._line(rank))), default=None)
 
     def late(self, now: float, after: float) -> list[Entry]:
         """The jobs that have been due for *after* seconds and have not started, each once a start."""
         late = [
             entry
             for entry in self._entries.values()
-            if not entry.running and not entry.reported_late and now - entry.due >= after
+            if now - entry.due >= after
+            and entry.rank is not Rank.SPARE
+            and not entry.running
+            and not entry.reported_late
         ]
         for entry in late:
             entry.reported_late = True
         return late
 
     def requests_per_minute(self) -> float:
-        """How many requests a minute it takes to start everything when it is due."""
-        return sum(60 * entry.requests / entry.interval for entry in self._entries.values() if entry.interval)
+        """How many requests a minute it takes to start everything when it is due, spare jobs aside."""
+        entries = (entry for entry in self._entries.values() if entry.rank is not Rank.SPARE)
+        return sum(60 * entry.requests / entry.interval for entry in entries)
 
-    def _wait(self, entry: Entry) -> None:
+    def _line_up(self, entry: Entry) -> None:
         self._order += 1
-        heapq.heappush(self._waiting[entry.urgent], (entry.due, self._order, entry))
+        heapq.heappush(self._lines[entry.rank], (entry.due, self._order, entry))
 
-    def _skip_old(self, *, urgent: bool) -> bool:
-        """Drop what was removed or moved from the head of the line; False when the line is empty."""
-        line = self._waiting[urgent]
+    def _line(self, rank: Rank) -> list[tuple[float, int, Entry]]:
+        """A rank's line, with what was removed, started or moved taken from its head."""
+        line = self._lines[rank]
         while line:
             due, _, entry = line[0]
             is_current = self._entries.get(entry.job) is entry and not entry.running
-            if is_current and entry.due == due and entry.urgent is urgent:
-                return True
+            if is_current and entry.due == due and entry.rank is rank:
+                break
             heapq.heappop(line)
-        return False
+        return line
 
-    def _first(self, now: float, *, urgent: bool) -> Entry | None:
-        if not self._skip_old(urgent=urgent):
-            return None
-        due, _, entry = self._waiting[urgent][0]
-        return entry if due <= now else None
+    def _first(self, rank: Rank, now: float) -> Entry | None:
+        line = self._line(rank)
+        return line[0][2] if line and line[0][0] <= now else None
 
-    def _spend(self, requests: int, *, urgent: bool) -> None:
-        self._spent[urgent] += requests / (1 - _OTHERS_SHARE if urgent else _OTHERS_SHARE)
+    def _spend(self, rank: Rank, requests: int) -> None:
+        if rank in self._spent:
+            self._spent[rank] += requests / _WEIGHTS[rank]
+
+
+class Wait(NamedTuple):
+    """Nothing can start for so many seconds; *for_budget* tells why."""
+
+    seconds: float
+    for_budget: bool = False
+
+
+def decide(
+    schedule: Schedule, budget: RequestBudget, now: float, is_first_of_target: Callable[[Entry], bool]
+) -> Entry | Wait:
+    """The poll to start now, or how long to wait: for something to be due, or for the request budget.
+
+    The first poll of a configured target leaves as soon as there is a slot; everything that recurs keeps the pace.
+    """
+    entry = schedule.next(now)
+    if entry is None:
+        due = schedule.next_due()
+        return Wait(float("inf") if due is None else due - now)
+    if (paused_until := budget.paused_until(now)) is not None:
+        return Wait(paused_until - now)
+    delay = budget.delay(now, paced=not is_first_of_target(entry))
+    if delay == 0:
+        return entry
+    return Wait(float("inf") if delay is None else delay, for_budget=True)
 
 
 def back_off(failures: int, interval: float, longest: float, chance: float) -> float:
