@@ -38,6 +38,12 @@ def test_what_the_api_does_not_give_is_not_known_and_never_zero() -> None:
     assert (row.bar.value, row.bar.text, row.eta, row.table) == (None, "not known", "not known", "table not known")
 
 
+def test_nobody_expects_a_time_for_what_has_not_started() -> None:
+    """Before the start a missing ETA is no news; a given one is told."""
+    assert row_of(state="queued", eta_seconds=None).eta == ""
+    assert row_of(state="queued", eta_seconds=60).eta == "1 min"
+
+
 @pytest.mark.parametrize("state", ["complete", "cancelled", "error"])
 def test_what_has_ended_has_no_time_left_and_no_remarks(state: str) -> None:
     """The ETA, throttling and locks of an ended operation are history."""

@@ -23,7 +23,7 @@ class _Scrape(NamedTuple):
 
 class _Look(NamedTuple):
     choice: Choice
-    refreshes: bool
+    frame: Frame
 
 
 def create_app(services: Services, middlewares: Sequence[Middleware] = ()) -> web.Application:
@@ -64,7 +64,7 @@ class _Pages:
     async def status(self, request: web.Request) -> web.Response:
         query = request.query
         choice = Choice(query.get("organization", "")[:_LONGEST_NAME], query.get("database", "")[:_LONGEST_NAME])
-        body = await self._looks.get(_Look(choice, query.get("refresh") != "off"))
+        body = await self._looks.get(_Look(choice, self._frame(refreshes=query.get("refresh") != "off")))
         headers = {"Content-Security-Policy": POLICY, "Vary": "Accept-Encoding"}
         response = web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
         response.enable_compression()
@@ -82,16 +82,19 @@ class _Pages:
         mistakes = await self._services.reload()
         return _plain("\n".join(mistakes) or "reloaded", status=500 if mistakes else 200)
 
-    def _look(self, asked: _Look) -> bytes:
+    def _frame(self, *, refreshes: bool) -> Frame:
         services = self._services
-        frame = Frame(
+        return Frame(
             version=services.version,
             telemetry_path=services.telemetry_path,
             alive=services.is_alive(),
             ready=services.is_ready(),
-            refresh=services.refresh_seconds if asked.refreshes else 0,
+            refresh=services.refresh_seconds if refreshes else 0,
         )
-        return html(view(services.snapshot(), services.now(), asked.choice, services.shows_ddl()), frame)
+
+    def _look(self, asked: _Look) -> bytes:
+        services = self._services
+        return html(view(services.snapshot(), services.now(), asked.choice, services.shows_ddl()), asked.frame)
 
 
 def _probe(ok: bool, good: str, bad: str) -> web.Response:

@@ -134,7 +134,9 @@ def _row(operation: Operation, parts: list[Watched], sight: _Sight, shards: tupl
 
 
 def _eta(operation: Operation) -> str:
-    return "not known" if operation.eta is None else words.duration(operation.eta)
+    if operation.eta is not None:
+        return words.duration(operation.eta)
+    return "" if operation.state in _NOT_STARTED else "not known"
 
 
 def _throttled_at(operation: Operation, parts: list[Watched]) -> float | None:

@@ -34,6 +34,8 @@ Render = Callable[[str, str, tuple[str, ...]], Page]
 class Services:
     """What the pages show and set off.
 
+    `is_alive`, `is_ready` and `reload` are called on the event loop, the others in a thread, where they may only read.
+
     `reload` returns the mistakes that prevented it; it is None where reloading over HTTP is off. `now` is Unix time.
     Without `shows_ddl` the status page shows neither DDL nor error text.
     """
