@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import configuration
+import metrics_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration.document,
+    "docs/metrics.md": metrics_page.document,
     "deploy/config.example.yml": configuration.example,
 }
 
