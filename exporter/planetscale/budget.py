@@ -52,7 +52,9 @@ class RequestBudget:
     def take(self, now: float) -> None:
         """Take a slot, which `delay` must have given."""
         self._running += 1
-        self._paced_until = max(self._paced_until, now) + WINDOW / self.limit
+        # With the window full a burst would come back every minute, and all that waits behind it would age.
+        is_full = self._running + len(self._ended) >= self.limit
+        self._paced_until = max(self._paced_until, now + is_full * _BURST_SHARE * WINDOW) + WINDOW / self.limit
 
     def give_back(self, now: float) -> None:
         """The request that took a slot has ended."""

@@ -3,6 +3,7 @@
 Their own texts are never used: those quote addresses, headers and what the other side sent.
 """
 
+from errno import ECONNREFUSED
 from typing import Final
 
 from aiohttp import (
@@ -27,6 +28,7 @@ NO_ANSWER: Final = (ClientError, HttpProcessingError, OSError, ValueError)
 LOST_CONNECTION: Final = (ServerDisconnectedError, ClientOSError)
 """What aiohttp answers by sending the request again, where the connection was a kept one."""
 
+_UNMADE: Final = "no connection could be made"
 # The first that fits counts: the special ones stand before those they derive from.
 _CAUSES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (ClientProxyConnectionError, "the proxy can't be reached"),
@@ -34,7 +36,7 @@ _CAUSES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (ClientConnectorDNSError, "the host name is not known"),
     (ClientConnectorCertificateError, "the server's certificate is not accepted"),
     (ClientConnectorSSLError, "no TLS connection could be agreed on"),
-    (ClientConnectorError, "no connection could be made"),
+    (ClientConnectorError, _UNMADE),
     (ClientPayloadError, "the answer broke off, or is garbled"),
     (ClientResponseError, "the answer is not HTTP"),
     (HttpProcessingError, "the answer is not HTTP"),
@@ -49,10 +51,5 @@ def network_error(error: Exception) -> NetworkError:
 
 
 def _cause(error: Exception) -> str:
-    if isinstance(error, ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError):
-        return "the connection was refused" if type(error) is ClientConnectorError else _named(error)
-    return _named(error)
-
-
-def _named(error: Exception) -> str:
-    return next((words for kind, words in _CAUSES if isinstance(error, kind)), "the request could not be sent")
+    words = next((words for kind, words in _CAUSES if isinstance(error, kind)), "the request could not be sent")
+    return "the connection was refused" if words is _UNMADE and getattr(error, "errno", None) == ECONNREFUSED else words
