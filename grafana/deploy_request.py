@@ -37,9 +37,9 @@ def dashboard_of_a_deploy_request() -> dashboard.Dashboard:
         ("", [*_tiles(), request_tables.operations()]),
         ("Progress", [_progress(), _time_left()]),
         ("States", [_deployment_states(), _operation_states()]),
-        ("What holds it up", [_rate(), _throttling(), _queue(), request_tables.gates()]),
+        ("What holds it up", [request_tables.gates(), _rate(), _throttling(), _queue()]),
         ("Shards", [request_tables.shards()]),
-        ("What it changes", [request_tables.changes(), request_tables.times()]),
+        ("Changes", [request_tables.changes(), request_tables.times()]),
     ]
     return framed_dashboard(
         UID,
@@ -167,6 +167,7 @@ def _rate() -> timeseries.Panel:
         [(f"min by ({PER_TABLE}) (\n{HOUR} * (\n{observed_rate()}\n) and {RUNNING} and {below}\n)", TABLE_NAME)],
         empty="Nothing ran long enough to tell.",
         unit="percent",
+        size=(8, 7),
     )
 
 
@@ -176,6 +177,7 @@ def _throttling() -> timeseries.Panel:
         [(request("throttle_ratio", "keyspace"), NAME + " {{keyspace}}")],
         empty="Nothing is throttled.",
         unit="percentunit",
+        size=(8, 7),
         top=1,
     )
 
@@ -186,5 +188,5 @@ def _queue() -> timeseries.Panel:
         [(request("queue_position"), NAME)],
         empty="It was not in the queue.",
         unit="none",
-        size=(8, 8),
+        size=(8, 7),
     )

@@ -7,7 +7,7 @@ from annotations import marks
 from frame import Section, framed_dashboard
 from grafana_foundation_sdk.builders import stat, timeseries
 from grafana_foundation_sdk.models import dashboard
-from panels import BAD, NEUTRAL, NO_EXPORTER, WARNING, lines, tile
+from panels import BAD, NEUTRAL, NO_EXPORTER, NOTICE, WARNING, lines, tile
 from queries import RUNNING, STALLED, THROTTLED, counted, deployment_in, operation, request
 from states import OPEN, RUNS, UNENDED, WAITS, colours
 
@@ -47,12 +47,12 @@ def _tiles() -> list[stat.Panel]:
             "Stalled",
             "Operations below 99 % in progress without any progress for 30 minutes, and not throttled.",
             STALLED,
-            BAD,
+            WARNING,
         ),
         _count(
-            "Throttled", "Operations in progress that were throttled within the last 10 minutes.", THROTTLED, WARNING
+            "Throttled", "Operations in progress that were throttled within the last 10 minutes.", THROTTLED, NOTICE
         ),
-        _count("Wait for cutover", "Deploy requests that are copied and wait to be cut over.", waits, WARNING),
+        _count("Wait for cutover", "Deploy requests that are copied and wait to be cut over.", waits, NOTICE),
         _count("Running", "Operations in progress.", RUNNING, RUNS),
         _count("Queued", "Deploy requests in the queue.", deployment_in(DeploymentState.QUEUED), WAITS),
         tile(

@@ -3,10 +3,10 @@
 from typing import Final
 
 from grafana_foundation_sdk.builders import table
-from panels import BAD, PLAIN, WARNING
+from panels import BAD, NOTICE, PLAIN, WARNING
 from problems import NOT_KNOWN, listed
 from queries import IDLE, LIVE, RUNNING, THROTTLED, deployment_in, observed_eta, operation, request
-from states import OPEN, RUNS, by_name, mapping
+from states import OPEN, by_name, mapping
 from tables import (
     DATABASE,
     DURATION,
@@ -31,7 +31,7 @@ PER_REQUEST: Final = ", ".join(REQUEST_LABELS)
 
 def problems() -> table.Panel:
     """What is in trouble, worst first."""
-    severity = mapping([("1", "critical", BAD), ("2", "warning", WARNING), ("3", "notice", RUNS)])
+    severity = mapping([("1", "critical", BAD), ("2", "warning", WARNING), ("3", "notice", NOTICE)])
     columns = (
         Column("Severity", "severity", look=state_look(severity, 110)),
         Column("What is wrong", "problem"),
@@ -70,7 +70,7 @@ def operations() -> table.Panel:
         Column("Time left", expr=f"{operation('eta_seconds')} and {LIVE}", look=DURATION),
         Column("By its rate", expr=observed_eta(), look=DURATION),
         Column("No progress for", expr=f"{IDLE} and {LIVE}", look=IDLE_LOOK),
-        Column("Throttled", expr=f"0 * ({THROTTLED}) + 1", look=flag_look("throttled", WARNING, 100)),
+        Column("Throttled", expr=f"0 * ({THROTTLED}) + 1", look=flag_look("throttled", NOTICE, 100)),
         Column("Age", expr=f"time() - {operation('created_timestamp_seconds')} and {LIVE}", look=DURATION),
         Column(
             "PlanetScale",
@@ -115,7 +115,7 @@ def deploy_requests() -> table.Panel:
             expr=f"max by ({PER_REQUEST}) ({operation('eta_seconds')} and {RUNNING}) and {is_open}",
             look=DURATION,
         ),
-        Column("Before it", expr=f"{request('queue_position')} and {is_open}", look={"custom.width": 100}),
+        Column("Ahead", expr=f"{request('queue_position')} and {is_open}", look={"custom.width": 100}),
         Column(
             "Cutover",
             expr=f"{request('auto_cutover')} and {is_open}",

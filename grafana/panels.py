@@ -9,8 +9,10 @@ from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, tim
 from grafana_foundation_sdk.models import common, dashboard
 
 DATASOURCE: Final = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
-BAD, WARNING, PLAIN = "red", "orange", "text"
+BAD, WARNING, NOTICE, PLAIN = "red", "orange", "yellow", "text"
 NEUTRAL: Final = "transparent"  # a tile that stands for nothing to worry about
+COUNTS: Final = frozenset({"none", "cpm"})
+SOFT_TOP: Final = 5  # so that the axis of a graph that counts to one has no fractions
 NO_EXPORTER: Final = "no exporter"
 
 Threshold = tuple[float, str]
@@ -117,6 +119,8 @@ def lines(  # noqa: PLR0913 - each is seen on the graph
         panel = panel.line_interpolation(common.LineInterpolation.STEP_AFTER).line_width(0)
     if top is not None:
         panel = panel.max(top)
+    elif unit in COUNTS:
+        panel = panel.axis_soft_max(SOFT_TOP)
     for expr, name in queries:
         panel = panel.with_target(ranged(expr, name))
     if dashed:

@@ -4,7 +4,19 @@ from grafana_foundation_sdk.builders import table
 from panels import BAD, PLAIN, WARNING
 from queries import IDLE, RUNNING, THROTTLED_WITHIN, observed_eta, operation, request, shard
 from states import by_name
-from tables import DURATION, IDLE_LOOK, PROGRESS, Column, coloured, flag_look, link, state_look, table_of
+from tables import (
+    DURATION,
+    IDLE_LOOK,
+    LONG,
+    PLANETSCALE,
+    PROGRESS,
+    Column,
+    address_look,
+    coloured,
+    flag_look,
+    state_look,
+    table_of,
+)
 
 from exporter.planetscale.models import OperationState
 
@@ -34,6 +46,7 @@ def operations() -> table.Panel:
         ),
         Column("Throttled", expr=throttled, look={**DURATION, **coloured(WARNING, (THROTTLED_WITHIN, PLAIN))}),
         Column("Locked", expr=operation("table_locked"), look=flag_look("locked", BAD, 80)),
+        Column("Error", "deploy_errors", expr=operation("info", "deploy_errors"), look={**coloured(BAD), **LONG}),
     )
     return table_of(
         (
@@ -44,7 +57,7 @@ def operations() -> table.Panel:
         empty="It has no operations yet.",
         size=(24, 8),
         hidden=("organization", "operation_id"),
-        sort=[("State", False), ("Time left", True)],
+        sort=[("Progress", False), ("Time left", True)],
     )
 
 
@@ -52,19 +65,23 @@ def gates() -> table.Panel:
     """What it waits for."""
     columns = (
         Column("Database", "database"),
-        Column("Request", "deploy_request"),
+        Column("Request", "deploy_request", look={"custom.width": 85}),
+        Column("From", "branch", expr=request("info", "branch", "into_branch", "strategy", "html_url")),
+        Column("Into", "into_branch"),
+        Column("Strategy", "strategy"),
         Column("Approved", expr=request("approved"), look=flag_look("yes", PLAIN, 95, no="no")),
         Column("Cutover", expr=request("auto_cutover"), look=flag_look("by itself", PLAIN, 100, no="by hand")),
         Column("Copy expires", expr=request("cutover_expiring"), look=flag_look("cut over now", BAD, 120)),
         Column("Queue", expr=request("queue_paused"), look=flag_look("paused", BAD, 90, no="runs")),
         Column("Table", expr=request("table_locked"), look=flag_look("locked", BAD, 90, no="free")),
         Column("Instant DDL", expr=request("instant_ddl"), look=flag_look("yes", PLAIN, 105, no="no")),
+        Column("PlanetScale", "html_url", look=PLANETSCALE),
     )
     return table_of(
         ("Gates", "What a deployment waits for, or needs no waiting for."),
         columns,
         empty="No deployment.",
-        size=(16, 8),
+        size=(24, 5),
         hidden=("organization",),
     )
 
@@ -85,7 +102,7 @@ def shards() -> table.Panel:
         ("Shards", "Each shard's part of each operation, slowest first: the last shard decides when it is done."),
         columns,
         empty="Its keyspaces are not sharded.",
-        size=(24, 8),
+        size=(24, 7),
         hidden=("organization", "operation", "operation_id"),
         sort=[("Time left", True)],
     )
@@ -96,21 +113,18 @@ def changes() -> table.Panel:
     columns = (
         Column("Request", "deploy_request", look={"custom.width": 85}),
         Column("Table", "table", look={"custom.width": 150}),
-        Column(
-            "DDL", "ddl_statement", expr=operation("info", "ddl_statement", "deploy_errors", "deploy_error_docs_url")
-        ),
-        Column("Errors", "deploy_errors", look=coloured(BAD)),
+        Column("DDL", "ddl_statement", expr=operation("info", "ddl_statement", "deploy_error_docs_url"), look=LONG),
         Column(
             "Explained",
             "deploy_error_docs_url",
-            look={**link("Read about this error", "${__value.raw}", away=True), "custom.width": 100},
+            look=address_look("Read about this error", "read ↗", 100),
         ),
         Column("Drops data", expr=operation("can_drop_data"), look=flag_look("drops data", WARNING, 105, no="no")),
         Column("Table in use", expr=operation("table_recently_used"), look=flag_look("in use", WARNING, 105, no="no")),
         Column("Foreign keys removed", expr=operation("removed_foreign_keys"), look={"custom.width": 160}),
     )
     return table_of(
-        ("Changes", "What each operation does, what is lost by it, and why it failed."),
+        ("Changes", "What each operation does, what is lost by it, and what explains its error."),
         columns,
         empty="It has no operations yet.",
         size=(24, 7),
@@ -141,6 +155,6 @@ def times() -> table.Panel:
         ("Times", "When it was created, queued, started, ready to cut over and finished."),
         columns,
         empty="Nothing is known yet.",
-        size=(24, 6),
+        size=(24, 4),
         hidden=("organization",),
     )

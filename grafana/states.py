@@ -12,7 +12,7 @@ RUNS, WAITS, DONE, FAILED, PERSON, UNDONE, UNKNOWN = (
     "#8e8e9a",
     "green",
     "red",
-    "orange",
+    "yellow",
     "purple",
     "#5a5a66",
 )
@@ -39,7 +39,7 @@ DEPLOYMENT_COLOURS: Final[dict[str, str]] = {
     DeploymentState.PENDING_CUTOVER: PERSON,
     DeploymentState.IN_PROGRESS_VSCHEMA: RUNS,
     DeploymentState.IN_PROGRESS_CANCEL: UNDONE,
-    DeploymentState.IN_PROGRESS_CUTOVER: "yellow",
+    DeploymentState.IN_PROGRESS_CUTOVER: "light-blue",
     DeploymentState.COMPLETE: DONE,
     DeploymentState.COMPLETE_CANCEL: UNDONE,
     DeploymentState.COMPLETE_ERROR: FAILED,

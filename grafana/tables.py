@@ -17,6 +17,7 @@ PROGRESS: Final[Look] = {
     "unit": "percent",
     "min": 0,
     "max": 100,
+    "decimals": 0,
     "color": {"mode": "fixed", "fixedColor": "blue"},
     "custom.cellOptions": common.TableBarGaugeCellOptions(
         common.BarGaugeDisplayMode.BASIC, common.BarGaugeValueMode.TEXT
@@ -27,6 +28,7 @@ COLOURED: Final = common.TableColoredBackgroundCellOptions(common.TableCellBackg
 COLOURED_TEXT: Final = common.TableColorTextCellOptions()
 DURATION: Final[Look] = {"unit": "s", "decimals": 1, "custom.align": "right", "custom.width": 120}
 NOTHING: Final = "-"  # in a cell; the panel's own text is for tables without rows
+LONG: Final[Look] = {"custom.minWidth": 320, "custom.inspect": True}  # a text that may not fit
 TO_REQUEST: Final = (
     "/d/planetscale-deploy-request?var-organization=${__data.fields.Organization}"
     "&var-database=${__data.fields.Database}&var-deploy_request=${__data.fields.Request}"
@@ -56,11 +58,17 @@ REQUEST: Final = Column(
     "deploy_request",
     look={**link("Look at this deploy request", TO_REQUEST), "custom.width": 85, "custom.align": "right"},
 )
-PLANETSCALE: Final[Look] = {
-    **link("Open at PlanetScale", "${__value.raw}", away=True),
-    "mappings": [{"type": "regex", "options": {"pattern": ".+", "result": {"text": "open ↗", "index": 0}}}],
-    "custom.width": 110,
-}
+
+
+def address_look(title: str, text: str, width: int) -> Look:
+    """The look of a cell that holds an address: *text* that leads there."""
+    shown = dashboard.RegexMap(
+        dashboard.DashboardRegexMapOptions(".+", dashboard.ValueMappingResult(text=text, index=0))
+    )
+    return {**link(title, "${__value.raw}", away=True), "mappings": [shown], "custom.width": width}
+
+
+PLANETSCALE: Final = address_look("Open at PlanetScale", "open ↗", 110)
 
 
 def coloured(colour: str, *above: tuple[float, str]) -> Look:
