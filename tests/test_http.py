@@ -218,7 +218,7 @@ async def test_a_server_without_tls_is_named_as_one(ours: Client) -> None:
             repeated(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", b" " * 65536), id="claims a huge body"
         ),
         pytest.param(
-            answer(200, gzip.compress(bytes(128 * MIB), 1), "Content-Encoding: gzip"), id="sends a compression bomb"
+            answer(200, gzip.compress(bytes(32 * MIB)), "Content-Encoding: gzip"), id="sends a compression bomb"
         ),
         pytest.param(
             answer(200, gzip.compress(bytes(8 * MIB)) * 64, "Content-Encoding: gzip"), id="sends a bomb of many parts"
