@@ -130,9 +130,9 @@ def _throttle_ratios(status: DeployRequestStatus) -> Iterator[Sample]:
 
 
 def _targets(snapshot: Snapshot) -> Iterator[Sample]:
-    for target in snapshot.targets:
-        if target.up is not None:
-            yield (target.text,), target.up
+    for text, up in {target.text: target.up for target in snapshot.targets}.items():
+        if up is not None:
+            yield (text,), up
 
 
 _POLLED = " From a background poll; absent where PlanetScale does not say."

@@ -60,20 +60,20 @@ def _chunks(
     identity: tuple[str, ...],
     subjects: Sequence[tuple[tuple[str, ...], Subject]],
 ) -> Iterator[bytes]:
-    """One chunk of lines a family; of samples that share their labels the first stays."""
+    """One chunk of lines a family; of subjects that share their labels the first stays."""
     bare = _template(identity)
-    named = []
+    named: dict[str, tuple[list[str], Subject]] = {}
     for values, subject in subjects:
         escaped = [_escape(value) for value in values]
-        named.append((escaped, bare(*escaped), subject))
+        named.setdefault(bare(*escaped), (escaped, subject))
     for family in families:
         template = _template(family.labels)
-        numbers: dict[str, float] = {}
-        for escaped, labels, subject in named:
+        lines = []
+        for labels, (escaped, subject) in named.items():
             for more, number in family.samples(subject):
                 full = template(*escaped, *[_escape(value) for value in more]) if more else labels
-                numbers.setdefault(full, number)
-        yield "".join([f"{family.name}{labels} {_number(number)}\n" for labels, number in numbers.items()]).encode()
+                lines.append(f"{family.name}{full} {_number(number)}\n")
+        yield "".join(lines).encode()
 
 
 def _number(value: float) -> str:
