@@ -88,7 +88,7 @@ _BY_STATUS: Final[dict[int, tuple[type[PlanetScaleError], str]]] = {
     ),
     403: (
         ForbiddenError,
-        "the token lacks an access: give it read_deploy_request, and read_databases where databases are to be found",
+        "the token lacks an access: give it read_deploy_request (an OAuth token: read_deploy_requests, read_databases)",
     ),
     404: (
         NotFoundError,
