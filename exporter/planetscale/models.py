@@ -9,9 +9,9 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from operator import attrgetter
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 from exporter.planetscale.fields import Flag, Identifier, Names, Percentage, Seconds, Text, Timestamp, clean
 from exporter.planetscale.rows import Rows, distinct, parse_row, parse_rows
@@ -125,10 +125,6 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-def _operation_state(value: Any) -> OperationState:
-    return OperationState(value)
-
-
 def _deployment_state(value: Any) -> DeploymentState | None:
     return None if value is None else DeploymentState(value)
 
@@ -144,7 +140,7 @@ class _Work(_Answer):
     """What an operation, a summary and a shard's row share."""
 
     id: Identifier = None
-    state: Annotated[OperationState, PlainValidator(_operation_state)] = OperationState.UNKNOWN
+    state: Annotated[OperationState, PlainValidator(OperationState)] = OperationState.UNKNOWN
     progress: Percentage = Field(None, validation_alias="progress_percentage")
     eta: Seconds = Field(None, validation_alias="eta_seconds")
 
@@ -252,6 +248,9 @@ class Deployment(_Answer):
         )
 
 
+_BESIDE: Final = ("auto_cutover", "strategy", "queue_paused")
+
+
 class DeployRequest(_Answer):
     """A deploy request with its deployment, as list_deploy_requests and get_deploy_request document it."""
 
@@ -264,6 +263,16 @@ class DeployRequest(_Answer):
     created_at: Timestamp = None
     deployment_state: Annotated[DeploymentState | None, PlainValidator(_deployment_state)] = None
     deployment: Annotated[Deployment | None, PlainValidator(partial(parse_row, model=Deployment))] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, answer: Any) -> Any:
+        """Some answers carry fields of the deployment beside it (seen in a live capture)."""
+        deployment = answer.get("deployment")
+        beside = {name: answer[name] for name in _BESIDE if name in answer}
+        if not beside or not (deployment is None or isinstance(deployment, dict)):
+            return answer
+        return {**answer, "deployment": {**beside, **(deployment or {})}}
 
 
 class Database(_Answer):
