@@ -29,6 +29,7 @@ from exporter.polling.plan import Plan, Share
 from exporter.polling.poller import Assignment, Poller, Timing
 from exporter.polling.snapshot import SnapshotStore
 from exporter.settings import Settings
+from exporter.threads import DaemonThreads
 from exporter.version import DISTRIBUTION, revision, version
 from exporter.web import Listener, Services, create_app, listen
 
@@ -79,7 +80,7 @@ class Application:
         self._own.reloaded(ok=True, at=time())
         self._exposition = Exposition(registry, ddl=settings.metrics.ddl)
         self._poller = Poller(self._assignment(), self._slots, self._store, self._own)
-        self._loop: asyncio.Task[None] | None = None
+        self._has_died = False
 
     @property
     def services(self) -> Services:
@@ -90,7 +91,7 @@ class Application:
                 self._store.current, accept, encoding, names
             ),
             snapshot=lambda: self._store.current,
-            is_alive=lambda: self._loop is not None and not self._loop.done(),
+            is_alive=lambda: not self._has_died,
             is_ready=lambda: self._poller.is_ready,
             reload=self.reload if self.settings.web.enable_lifecycle else None,
             version=version(),
@@ -100,15 +101,20 @@ class Application:
 
     async def run(self) -> None:
         """Poll until cancelled; a poll loop that dies is said once, and `/-/healthy` says it from then on."""
-        self._loop = asyncio.create_task(self._poller.run(), name="poll loop")
-        watch = asyncio.create_task(self._watch_credentials(), name="credentials")
+        tasks = [
+            asyncio.create_task(self._poller.run(), name="poll loop"),
+            asyncio.create_task(self._watch_credentials(), name="watch of credential files"),
+        ]
         try:
-            await asyncio.wait([self._loop])
-            log.critical("poll_loop_died", error=repr(self._loop.exception()), effect="nothing is polled: restart")
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            self._has_died = True
+            for task in ended:
+                error = None if task.cancelled() else task.exception()
+                log.critical("died", task=task.get_name(), effect="nothing is polled: restart", exc_info=error)
         finally:
-            for task in (watch, self._loop):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(watch, self._loop, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def reload(self) -> tuple[str, ...]:
         """Read the configuration again and swap it whole; returns the mistakes that prevented it."""
@@ -130,6 +136,7 @@ class Application:
         self._own.budget(settings.api.requests_per_minute)
         self._exposition.ddl = settings.metrics.ddl
         self._poller.assign(self._assignment())
+        self._poller.retry(lambda _: True)  # what fails may be what was mended
         self._own.reloaded(ok=True, at=time())
         log.info("reloaded", targets=len(settings.targets))
         return ()
@@ -180,23 +187,31 @@ async def running(
             await listener.close()
 
 
-async def serve(settings: Settings, credentials: Credentials, load: Load) -> int:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads. Returns the exit code."""
+async def serve(
+    settings: Settings, credentials: Credentials, load: Load, announce: Callable[[int], None] = lambda _: None
+) -> int:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads. Calls *announce* with the port; returns the exit code."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    loop.set_default_executor(DaemonThreads())
+    started: asyncio.Future[Application] = loop.create_future()
+    reloads: set[asyncio.Task[tuple[str, ...]]] = set()
+
+    async def reload() -> tuple[str, ...]:
+        return await (await started).reload()
+
+    def hang_up() -> None:
+        task = loop.create_task(reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    for number, handler in ((signal.SIGTERM, stop.set), (signal.SIGINT, stop.set), (signal.SIGHUP, hang_up)):
+        loop.add_signal_handler(number, handler)
     try:
         async with running(settings, credentials, load) as (application, listener):
-            reloads: set[asyncio.Task[tuple[str, ...]]] = set()
-
-            def reload() -> None:
-                task = loop.create_task(application.reload())
-                reloads.add(task)
-                task.add_done_callback(reloads.discard)
-
-            loop.add_signal_handler(signal.SIGHUP, reload)
+            started.set_result(application)
             log.info("listening", port=listener.port, version=version(), targets=len(settings.targets))
+            announce(listener.port)
             await stop.wait()
             log.info("stopping")
     except OSError as error:

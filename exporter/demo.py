@@ -1,6 +1,7 @@
 """The `demo` command: a simulated PlanetScale and the exporter that watches it, in one process, without credentials."""
 
 import sys
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -8,6 +9,7 @@ from exporter import targets
 from exporter.app import serve
 from exporter.credentials import Credentials, Login, Source, Sources
 from exporter.settings import Settings
+from exporter.settings.addresses import ListenAddress
 from exporter.simulator import Simulator, create_app, demo_fleet
 from exporter.web import listen
 
@@ -25,16 +27,20 @@ async def demo(settings: Settings) -> int:
     listener = await listen(create_app(simulator), "127.0.0.1", 0)
     try:
         watching, credentials = _watching(settings, simulator, listener.port)
-        port = watching.web.listen_address.port
-        sys.stdout.write(
-            "A simulated PlanetScale and the exporter are starting, Ctrl-C ends both:\n"
-            f"  http://localhost:{port}/         what runs, for people\n"
-            f"  http://localhost:{port}{watching.web.telemetry_path}  the same, for Prometheus\n"
-        )
-        sys.stdout.flush()
-        return await serve(watching, credentials, lambda: (watching, credentials))
+        return await serve(watching, credentials, lambda: (watching, credentials), partial(_announce, watching))
     finally:
         await listener.close()
+
+
+def _announce(settings: Settings, port: int) -> None:
+    address = settings.web.listen_address
+    base = f"http://{ListenAddress(address.host or 'localhost', port)}"
+    sys.stdout.write(
+        "A simulated PlanetScale and the exporter are running, Ctrl-C ends both:\n"
+        f"  {base}/         what runs, for people\n"
+        f"  {base}{settings.web.telemetry_path}  the same, for Prometheus\n"
+    )
+    sys.stdout.flush()
 
 
 def _watching(settings: Settings, simulator: Simulator, port: int) -> tuple[Settings, Credentials]:
