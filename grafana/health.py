@@ -8,7 +8,7 @@ from frame import Section, framed_dashboard
 from grafana_foundation_sdk.builders import stat, table
 from grafana_foundation_sdk.models import dashboard
 from panels import BAD, NEUTRAL, NO_EXPORTER, PLAIN, WARNING, Panel, tile
-from queries import counted, own, process, request
+from queries import AGE, counted, own, process, request
 from states import mapping
 from tables import DATABASE, DURATION, ORGANIZATION, REQUEST, Column, coloured, flag_look, table_of
 
@@ -88,8 +88,8 @@ def _tiles() -> list[Panel]:
         ),
         _tile(
             "Oldest values",
-            "The time since the last good poll, of the deploy request that waits longest for one.",
-            f"max(time() - {request('last_success_timestamp_seconds')})",
+            "The time since the last good poll, of the deploy request that waits longest and is not over.",
+            f"max({AGE})",
             unit="s",
             colours=(NEUTRAL, (600, WARNING), (1200, BAD)),
         ),

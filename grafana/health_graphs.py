@@ -4,7 +4,7 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import timeseries
 from panels import NO_EXPORTER, Panel, lines
-from queries import own, process, request
+from queries import AGE, own, process
 
 EACH: Final = "{{instance}}"
 
@@ -67,13 +67,12 @@ def _durations() -> timeseries.Panel:
 
 
 def _ages() -> timeseries.Panel:
-    age = f"time() - {request('last_success_timestamp_seconds')}"
     return lines(
         (
             "How old values are",
-            "The time since the last good poll of the five deploy requests that wait longest for one.",
+            "The time since the last good poll, of the five deploy requests that wait longest and are not over.",
         ),
-        [(f"topk(5, {age})", "{{database}} #{{deploy_request}}")],
+        [(f"topk(5, {AGE})", "{{database}} #{{deploy_request}}")],
         empty="Nothing has been polled yet.",
         unit="s",
     )

@@ -137,5 +137,10 @@ def timeline(
     """One lane a series, its states as *texts* say."""
     panel = framed(statetimeline.Panel(), heading, "none", empty, size).with_target(ranged(*query)).mappings([texts])
     panel = panel.color_scheme(dashboards.FieldColor().mode(dashboard.FieldColorModeId.FIXED).fixed_color(PLAIN))
-    panel = panel.legend(commons.VizLegendOptions().show_legend(show_legend=False)).row_height(0.8).fill_opacity(80)
+    panel = (
+        panel.legend(commons.VizLegendOptions().show_legend(show_legend=False))
+        .row_height(0.8)
+        .fill_opacity(80)
+        .per_page(20)
+    )
     return panel.merge_values(merge_values=True).show_value(common.VisibilityMode.AUTO).line_width(0)

@@ -1,11 +1,12 @@
 """The tables of a deploy request."""
 
 from grafana_foundation_sdk.builders import table
-from panels import BAD, PLAIN, WARNING
+from panels import BAD, NOTICE, PLAIN, WARNING
 from queries import IDLE, RUNNING, THROTTLED_WITHIN, observed_eta, operation, request, shard
 from states import by_name
 from tables import (
     DURATION,
+    ERROR,
     IDLE_LOOK,
     LONG,
     PLANETSCALE,
@@ -44,9 +45,11 @@ def operations() -> table.Panel:
             expr=f"{IDLE} and {RUNNING}",
             look=IDLE_LOOK,
         ),
-        Column("Throttled", expr=throttled, look={**DURATION, **coloured(WARNING, (THROTTLED_WITHIN, PLAIN))}),
+        Column(
+            "Throttled", expr=throttled, look={**DURATION, **coloured(PLAIN, (0, NOTICE), (THROTTLED_WITHIN, PLAIN))}
+        ),
         Column("Locked", expr=operation("table_locked"), look=flag_look("locked", BAD, 80)),
-        Column("Error", "deploy_errors", expr=operation("info", "deploy_errors"), look={**coloured(BAD), **LONG}),
+        Column("Error", "deploy_errors", expr=operation("info", "deploy_errors"), look=ERROR),
     )
     return table_of(
         (

@@ -79,6 +79,13 @@ def coloured(colour: str, *above: tuple[float, str]) -> Look:
 IDLE_LOOK: Final[Look] = {**DURATION, **coloured(PLAIN, (STALLED_AFTER / 3, WARNING), (STALLED_AFTER, BAD))}
 
 
+ERROR: Final[Look] = {
+    **LONG,
+    **coloured(PLAIN),
+    "mappings": [dashboard.RegexMap(dashboard.DashboardRegexMapOptions(".+", dashboard.ValueMappingResult(color=BAD)))],
+}
+
+
 def state_look(texts: dashboard.ValueMap, width: int) -> Look:
     """The look of a cell with a state in it."""
     return {"mappings": [texts], "custom.cellOptions": COLOURED, "custom.width": width}
