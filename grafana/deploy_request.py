@@ -52,7 +52,7 @@ def dashboard_of_a_deploy_request() -> dashboard.Dashboard:
 def _tiles() -> list[Panel]:
     return [
         tile(
-            ("State", "The state of the deployment, and whether a person must act."),
+            ("State", "The state of the deployment: yellow waits for a person, red has failed."),
             coded(DeploymentState),
             empty="no deployment",
             texts=by_place(DeploymentState),
@@ -83,15 +83,12 @@ def _tiles() -> list[Panel]:
             filled=False,
         ),
         tile(
-            (
-                "No progress for",
-                "How long nothing has moved, of what stands longest below 99 %.",
-            ),
+            ("No progress for", "How long nothing has moved, of what stands longest below 99 %."),
             f"max({IDLE} and {RUNNING} unless {operation('progress_percentage')} >= {TAIL})",
             empty="nothing runs",
             unit="s",
             decimals=1,
-            colours=(NEUTRAL, (600, WARNING), (STALLED_AFTER, BAD)),
+            colours=(NEUTRAL, (STALLED_AFTER / 3, WARNING), (STALLED_AFTER, BAD)),
         ),
         tile(
             ("Ahead in queue", "How many deployments must end first."),
@@ -111,10 +108,7 @@ def _tiles() -> list[Panel]:
 
 def _progress() -> timeseries.Panel:
     return lines(
-        (
-            "Progress",
-            "How far the slowest part of each table was. It can stay at 99 % for hours, or fall back.",
-        ),
+        ("Progress", "How far the slowest part of each table was. It can stay at 99 % for hours, or fall back."),
         [(f"min by ({PER_TABLE}) ({operation('progress_percentage')})", TABLE_NAME)],
         empty="It has no operations yet.",
         unit="percent",
@@ -124,10 +118,7 @@ def _progress() -> timeseries.Panel:
 
 def _time_left() -> timeseries.Panel:
     return lines(
-        (
-            "Time left",
-            "PlanetScale's estimate, and (dashed) the one by the rate at which the percentage really rose.",
-        ),
+        ("Time left", "PlanetScale's estimate, and (dashed) the one by the rate at which the percentage really rose."),
         [
             (f"max by ({PER_TABLE}) ({operation('eta_seconds')} and {RUNNING})", TABLE_NAME),
             (f"max by ({PER_TABLE}) (\n{observed_eta()}\n)", TABLE_NAME + " by its rate"),

@@ -28,7 +28,9 @@ def dashboard_of_the_fleet() -> dashboard.Dashboard:
         UID,
         "Which schema changes run, how far they are, when they end, and what is wrong with them.",
         sections,
-        annotations=marks(*(state for state in DeploymentState if state.startswith(("complete", "pending_cutover")))),
+        annotations=marks(
+            *(state for state in DeploymentState if not state.is_moving), DeploymentState.PENDING_CUTOVER
+        ),
     )
 
 

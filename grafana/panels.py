@@ -43,12 +43,12 @@ def framed(panel: AnyPanel, heading: tuple[str, str], unit: str, empty: str, siz
     return panel.unit(unit).no_value(empty).span(width).height(height)
 
 
-def instant(expr: str, legend: str = "__auto") -> prometheus.Dataquery:
+def instant(expr: str) -> prometheus.Dataquery:
     """A query for the newest values."""
-    return prometheus.Dataquery().expr(expr).instant().legend_format(legend)
+    return prometheus.Dataquery().expr(expr).instant().legend_format("__auto")
 
 
-def ranged(expr: str, legend: str = "__auto") -> prometheus.Dataquery:
+def ranged(expr: str, legend: str) -> prometheus.Dataquery:
     """A query for values over time."""
     return prometheus.Dataquery().expr(expr).range().legend_format(legend)
 
@@ -73,15 +73,12 @@ def tile(  # noqa: PLR0913 - each is a word on the tile
     colours: tuple[str, *tuple[Threshold, ...]] = (PLAIN,),
     texts: dashboard.ValueMap | None = None,
     size: tuple[int, int] = (3, 4),
-    legend: str = "__auto",
     filled: bool = True,
     decimals: int | None = None,
 ) -> stat.Panel:
     """One number or word, on its colour where *filled*."""
     mode = common.BigValueColorMode.BACKGROUND_SOLID if filled else common.BigValueColorMode.VALUE
-    panel = (
-        framed(stat.Panel(), heading, unit, empty, size).thresholds(steps(*colours)).with_target(instant(expr, legend))
-    )
+    panel = framed(stat.Panel(), heading, unit, empty, size).thresholds(steps(*colours)).with_target(instant(expr))
     panel = panel.reduce_options(commons.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False))
     panel = panel.color_mode(mode).graph_mode(common.BigValueGraphMode.NONE).mappings([texts] if texts else [])
     if decimals is not None:

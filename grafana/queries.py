@@ -16,8 +16,8 @@ THROTTLED_WITHIN: Final = 10 * 60  # likewise
 TAIL: Final = 99  # per cent; from there on a copy may stand still: row counts are estimates
 # Percentages are whole numbers, so a window counts only with three steps in it; the shortest that sees enough wins.
 WINDOWS: Final = ("30m", "6h", "1d")
-_TABLE: Final = {family.name: family for family in FAMILIES}
 _SUFFIXES: Final = {"histogram": ("_bucket", "_sum", "_count")}
+_FAMILY: Final = {family.name + suffix: family for family in FAMILIES for suffix in _SUFFIXES.get(family.type, ("",))}
 
 
 def _of_the_client_library() -> frozenset[str]:
@@ -32,7 +32,7 @@ CLIENT_LIBRARY: Final = _of_the_client_library()
 
 def series(name: str, **matchers: str) -> str:
     """The selector of a family's series, or of `_bucket` and the like of a histogram; `a|b` matches either."""
-    family = _family(name)
+    family = _FAMILY[name]
     for label, value in matchers.items():
         if label not in {*family.labels, "le"}:
             raise KeyError(f"{name} has no label {label}")
@@ -119,18 +119,9 @@ def counted(condition: str) -> str:
 
 def _one_each(name: str, by: tuple[str, ...], matchers: dict[str, str]) -> str:
     for label in by:
-        if label not in _family(name).labels:
+        if label not in _FAMILY[name].labels:
             raise KeyError(f"{name} has no label {label}")
     return f"max by ({', '.join(by)}) ({series(name, **matchers)})"
-
-
-def _family(name: str) -> Family:
-    for family in _TABLE.values():
-        if name == family.name and family.type != "histogram":
-            return family
-        if name in {family.name + suffix for suffix in _SUFFIXES.get(family.type, ())}:
-            return family
-    raise KeyError(f"no family {name}")
 
 
 def _check_states(family: Family, value: str) -> None:

@@ -121,3 +121,29 @@ def test_replicas_do_not_double_counts(ask: Ask) -> None:
     running = 'planetscale_deploy_operation_state{state="in_progress"} == 1'
     once, twice = f"count(count by (operation_id) ({running}))", f"count({running})"
     assert ask(tile, now)[0]["value"][1] == ask(once, now)[0]["value"][1] != ask(twice, now)[0]["value"][1]
+
+
+def test_trouble_is_listed_by_name(ask: Ask) -> None:
+    """What the demo has in trouble from its start stands in the table of what is wrong, with how grave it is."""
+    table = next(expr for panel, _, expr in asked("planetscale-deploys") if panel == "What is wrong")
+    expected = {
+        ("1", "operation failed"),
+        ("2", "stalled: no progress"),
+        ("3", "throttled"),
+        ("3", "waits for a person to cut over"),
+    }
+    found: set[tuple[str, str]] = set()
+    deadline = time.monotonic() + PATIENCE
+    while not expected <= found and time.monotonic() < deadline:
+        rows = [row["metric"] for row in ask(table, time.time())]
+        found |= {(row["severity"], row["problem"]) for row in rows}
+        assert all(row["organization"] and row["database"] and row["deploy_request"] for row in rows)
+        time.sleep(1)
+    assert expected - found == set()
+
+
+def test_silence_never_looks_like_health(ask: Ask) -> None:
+    """Where no exporter answers, the tiles have no zeros to show."""
+    for panel in DASHBOARDS["planetscale-deploys"]["panels"]:
+        if panel["type"] == "stat":
+            assert ask(panel["targets"][0]["expr"].replace("$job", "nobody"), time.time()) == []
