@@ -372,6 +372,20 @@ def test_a_deploy_request_is_read_whole() -> None:
     assert request.deployment == Deployment.model_validate({"deploy_request_number": 7, "state": "queued"})
 
 
+@pytest.mark.parametrize(
+    ("deployment", "strategy", "auto_cutover"),
+    [({}, "serial", True), (None, "serial", True), ({"strategy": "parallel"}, "parallel", True)],
+)
+def test_what_stands_beside_the_deployment_belongs_to_it(
+    deployment: dict[str, Any] | None, strategy: str, auto_cutover: bool
+) -> None:
+    """Fields of the deployment that come beside it are its own, where it does not say otherwise."""
+    beside = {"strategy": "serial", "auto_cutover": True, "queue_paused": False}
+    read = DeployRequest.model_validate({"number": 7, "deployment": deployment} | beside).deployment
+    assert read is not None
+    assert (read.strategy, read.auto_cutover, read.queue_paused) == (strategy, auto_cutover, False)
+
+
 @pytest.mark.parametrize("deployment", [None, [], "x", 5, True])
 def test_a_deployment_that_is_none_costs_no_deploy_request(deployment: Any) -> None:
     """A deploy request stays without a deployment."""
@@ -469,7 +483,7 @@ def test_no_object_is_too_odd_and_no_number_is_invented(model: type[BaseModel], 
 
 
 def _seconds(text: str) -> Iterator[float]:
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         yield datetime.fromisoformat(text).timestamp()
 
 
