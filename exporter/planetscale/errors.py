@@ -84,8 +84,10 @@ class RedirectError(PlanetScaleError):
 _BY_STATUS: Final[dict[int, tuple[type[PlanetScaleError], str]]] = {
     401: (
         UnauthorizedError,
-        "the token is wrong, expired or deleted: check PLANETSCALE_SERVICE_TOKEN_ID and PLANETSCALE_SERVICE_TOKEN, or"
-        " PLANETSCALE_ACCESS_TOKEN",
+        (
+            "the token is wrong, expired or deleted: check PLANETSCALE_SERVICE_TOKEN_ID and PLANETSCALE_SERVICE_TOKEN,"
+            " or PLANETSCALE_ACCESS_TOKEN"
+        ),
     ),
     403: (
         ForbiddenError,
