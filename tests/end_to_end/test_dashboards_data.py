@@ -46,8 +46,10 @@ def filled(expr: str) -> str:
     return expr
 
 
-@pytest.fixture(scope="module")
-def ask(program: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+@pytest.fixture(scope="module", params=[False, True], ids=["older", "newer"])
+def ask(
+    request: pytest.FixtureRequest, program: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ask]:
     """Give `ask(expr, at)`: the samples of an instant query. Two scrape targets are one demo under two addresses."""
     folder = tmp_path_factory.mktemp("prometheus")
     demo, prometheus = free_port(), free_port()
@@ -58,7 +60,7 @@ def ask(program: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) 
     commands = [
         [sys.executable, "-m", "exporter", "demo", "--web.listen-address", f":{demo}"],
         [
-            str(program("prometheus")),
+            str(program("prometheus", newer=request.param)),
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{prometheus}",
