@@ -40,7 +40,7 @@ def _tiles() -> list[stat.Panel]:
     return [
         _count("Failed", "Operations with error text or in state error.", f"{operation('failed')} == 1", BAD),
         _count(
-            "Queues blocked",
+            "Blocked",
             "Deploy requests that block their queue until someone acts: failed ones, and paused queues.",
             f"({blocked}) or {request('queue_paused')} == 1",
             BAD,
@@ -54,7 +54,7 @@ def _tiles() -> list[stat.Panel]:
         _count(
             "Throttled", "Operations in progress that were throttled within the last 10 minutes.", THROTTLED, NOTICE
         ),
-        _count("Wait for cutover", "Deploy requests that are copied and wait to be cut over.", waits, NOTICE),
+        _count("To cut over", "Deploy requests that are copied and wait to be cut over.", waits, NOTICE),
         _count("Running", "Operations in progress.", RUNNING, RUNS),
         _count("Queued", "Deploy requests in the queue.", deployment_in(DeploymentState.QUEUED), WAITS),
         tile(

@@ -48,7 +48,7 @@ def problems() -> table.Panel:
         ),
         columns,
         empty="Nothing is wrong.",
-        size=(24, 8),
+        size=(24, 7),
         sort=[("Severity", False), ("For", True)],
     )
 

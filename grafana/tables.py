@@ -22,11 +22,11 @@ PROGRESS: Final[Look] = {
     "custom.cellOptions": common.TableBarGaugeCellOptions(
         common.BarGaugeDisplayMode.BASIC, common.BarGaugeValueMode.TEXT
     ),
-    "custom.minWidth": 180,
+    "custom.minWidth": 150,
 }
 COLOURED: Final = common.TableColoredBackgroundCellOptions(common.TableCellBackgroundDisplayMode.BASIC)
 COLOURED_TEXT: Final = common.TableColorTextCellOptions()
-DURATION: Final[Look] = {"unit": "s", "decimals": 1, "custom.align": "right", "custom.width": 120}
+DURATION: Final[Look] = {"unit": "s", "decimals": 1, "custom.align": "right", "custom.width": 100}
 NOTHING: Final = "-"  # in a cell; the panel's own text is for tables without rows
 LONG: Final[Look] = {"custom.minWidth": 320, "custom.inspect": True}  # a text that may not fit
 TO_REQUEST: Final = (
@@ -51,8 +51,8 @@ def link(title: str, url: str, *, away: bool = False) -> Look:
     return {"links": [{"title": title, "url": url, "targetBlank": away}]}
 
 
-ORGANIZATION: Final = Column("Organization", "organization", look={"custom.width": 120})
-DATABASE: Final = Column("Database", "database", look={"custom.width": 120})
+ORGANIZATION: Final = Column("Organization", "organization", look={"custom.width": 105})
+DATABASE: Final = Column("Database", "database", look={"custom.width": 105})
 REQUEST: Final = Column(
     "Request",
     "deploy_request",
@@ -68,7 +68,7 @@ def address_look(title: str, text: str, width: int) -> Look:
     return {**link(title, "${__value.raw}", away=True), "mappings": [shown], "custom.width": width}
 
 
-PLANETSCALE: Final = address_look("Open at PlanetScale", "open ↗", 110)
+PLANETSCALE: Final = address_look("Open at PlanetScale", "open ↗", 100)
 
 
 def coloured(colour: str, *above: tuple[float, str]) -> Look:
@@ -76,7 +76,11 @@ def coloured(colour: str, *above: tuple[float, str]) -> Look:
     return {"thresholds": steps(colour, *above).build(), "custom.cellOptions": COLOURED_TEXT}
 
 
-IDLE_LOOK: Final[Look] = {**DURATION, **coloured(PLAIN, (STALLED_AFTER / 3, WARNING), (STALLED_AFTER, BAD))}
+IDLE_LOOK: Final[Look] = {
+    **DURATION,
+    **coloured(PLAIN, (STALLED_AFTER / 3, WARNING), (STALLED_AFTER, BAD)),
+    "custom.width": 120,
+}
 
 
 ERROR: Final[Look] = {
