@@ -18,10 +18,10 @@ BASE = "https://github.com/planetscale-exporter/planetscale-exporter/blob/main/d
 GRAFANA = "http://localhost:3000"
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Remedy", "When to ignore"]
 DASHBOARDS = {"planetscale-deploys", "planetscale-deploy-request", "planetscale-exporter"}
-DEPLOY_REQUEST = (
-    "apply cancel close create deploy diff edit force-cutover list operations queue retry revert review show skip-revert "
-    "storage-check throttler unblock"
-).split()
+DEPLOY_REQUEST = {
+    *("apply", "cancel", "close", "create", "deploy", "diff", "edit", "force-cutover", "list", "operations", "queue"),
+    *("retry", "revert", "review", "show", "skip-revert", "storage-check", "throttler", "unblock"),
+}
 
 
 def alerting() -> list[dict[str, Any]]:
