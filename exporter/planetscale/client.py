@@ -71,9 +71,7 @@ class PlanetScale:
 
     async def _get(self, endpoint: str, organization: str, path: Iterable[str], model: type[_Model]) -> _Model:
         def parse(body: bytes) -> _Model:
-            if (row := parse_row(parse_object(body), model)) is None:
-                raise ValueError("PlanetScale's answer makes no sense")
-            return row
+            return model.model_validate(parse_object(body))
 
         return await self._transport.get(self._url(organization, path), endpoint, organization, parse)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 Row_co = TypeVar("Row_co", covariant=True)
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -52,7 +52,4 @@ def parse_rows(values: Any, model: type[_Model], identity: Callable[[_Model], Ha
 
 def parse_row(value: Any, model: type[_Model]) -> _Model | None:
     """One row, or None for what is no object."""
-    try:
-        return model.model_validate(value) if isinstance(value, dict) else None
-    except ValidationError:
-        return None
+    return model.model_validate(value) if isinstance(value, dict) else None
