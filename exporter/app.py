@@ -25,8 +25,9 @@ from exporter.planetscale.client import PlanetScale
 from exporter.planetscale.http import RequestObserver, Transport, open_session
 from exporter.planetscale.slots import Slots
 from exporter.polling.fleet import Limits
+from exporter.polling.pace import Timing
 from exporter.polling.plan import Plan, Share
-from exporter.polling.poller import Assignment, Poller, Timing
+from exporter.polling.poller import Assignment, Poller
 from exporter.polling.snapshot import SnapshotStore
 from exporter.settings import Settings
 from exporter.threads import DaemonThreads

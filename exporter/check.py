@@ -18,10 +18,10 @@ from exporter.planetscale.http import open_session
 from exporter.planetscale.models import Database, Deployment
 from exporter.planetscale.rows import Rows
 from exporter.planetscale.slots import Slots
+from exporter.polling.databases import is_watched
 from exporter.polling.estimate import Estimate, Workload, estimate
-from exporter.polling.fleet import is_watched
+from exporter.polling.pace import Timing
 from exporter.polling.plan import Plan
-from exporter.polling.poller import Timing
 from exporter.polling.snapshot import Key
 from exporter.settings import Settings
 
@@ -51,14 +51,12 @@ class Findings:
     def workload(self) -> Workload:
         """Counts; databases that were not asked are taken to be like the others."""
         moving = sum(any(map(_moves, queue)) for queue in self.queues.values())
-        running = sum(_moves(row) for queue in self.queues.values() for row in queue)
         asked = len(self.queues)
         scale = (asked + self.not_asked) / asked if asked else 1.0
         return Workload(
             listed_databases=tuple(self.listed.values()),
             databases=asked + self.not_asked,
             moving_databases=round(moving * scale),
-            running=round(running * scale),
             numbered=len(self.numbered),
             moving_numbered=sum(self.numbered.values()),
         )
@@ -97,11 +95,11 @@ async def find(client: PlanetScale, plan: Plan, *, most_requests: int) -> Findin
         findings.numbered[key] = not rows or any(not row.state.is_final for row in rows)
 
     await _each(plan.organizations, list_databases, findings, str)
-    left = max(1, most_requests - len(findings.listed) - len(plan.deploy_requests))
+    left = max(1, most_requests - len(findings.listed) - len(plan.numbered))
     names = sorted(databases)
     findings.not_asked = len(names[left:])
     await _each(names[:left], ask_queue, findings, "/".join)
-    await _each(plan.deploy_requests, ask_operations, findings, str)
+    await _each(plan.numbered, ask_operations, findings, str)
     return findings
 
 

@@ -1,6 +1,8 @@
 """An event loop whose clock is virtual: hours of waiting pass at once, sockets on loopback work as ever."""
 
 import asyncio
+import functools
+import inspect
 import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -45,3 +47,15 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
         loop = runner.get_loop()
         assert isinstance(loop, VirtualLoop)
         return runner.run(main(loop))
+
+
+def virtually(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Make a test of a coroutine function, whose first parameter is the loop; the others are pytest's to fill."""
+
+    @functools.wraps(test)
+    def sync(*args: Any, **kwargs: Any) -> None:
+        run(lambda loop: test(loop, *args, **kwargs))
+
+    signature = inspect.signature(test)
+    sync.__signature__ = signature.replace(parameters=[*signature.parameters.values()][1:])  # type: ignore[attr-defined] # how pytest learns what to fill
+    return sync

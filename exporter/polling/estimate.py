@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.polling.poller import Timing
+from exporter.polling.pace import Timing
 
 _PER_PAGE: Final = 100
 _URGENT_SHARE: Final = 0.8
@@ -18,8 +18,6 @@ class Workload:
     """For every organisation that is listed, how many databases it has (other shares' and other kinds' included)."""
     databases: int = 0
     moving_databases: int = 0
-    running: int = 0
-    """Deploy requests found in the databases that have a throttler to ask."""
     numbered: int = 0
     moving_numbered: int = 0
 
@@ -33,7 +31,10 @@ class Estimate:
 
 
 def estimate(load: Workload, timing: Timing, limit: int) -> Estimate:
-    """What a workload needs, and how fresh its values are with *limit* requests a minute."""
+    """What a workload needs, and how fresh its values are with *limit* requests a minute.
+
+    What is asked only with the budget that is left needs none.
+    """
     idle_databases = load.databases - load.moving_databases
     idle_numbered = load.numbered - load.moving_numbered
     # What moves: queues of databases, operations and deploy requests of numbered targets.
@@ -41,7 +42,7 @@ def estimate(load: Workload, timing: Timing, limit: int) -> Estimate:
     others = (
         60 / timing.discovery_interval * sum(max(1, math.ceil(count / _PER_PAGE)) for count in load.listed_databases)
         + 60 / timing.discovery_interval * (load.databases + idle_databases)
-        + 60 / timing.idle_interval * (load.running + 2 * idle_numbered)
+        + 60 / timing.idle_interval * 2 * idle_numbered
         + 60 / timing.interval * load.moving_numbered
     )
     available = max(limit - others, limit * _URGENT_SHARE)

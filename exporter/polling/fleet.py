@@ -1,34 +1,26 @@
 """All deploy requests that are known, and what answers and failures make of them.
 
 Everything here is a function of the plan, the answers and the times passed in (Unix seconds); nothing waits or asks.
-
-A deploy request that was found is *fed* by one kind of poll: by the deploy queue while it stands there, by the list of
-open deploy requests while it waits there for a person, else by polls of its own, to its end.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
-from typing import Final, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 from exporter.planetscale.models import Database, Deployment, DeployRequest, Operation, Throttler
 from exporter.planetscale.rows import Rows
 from exporter.polling import merge
+from exporter.polling.databases import WatchedDatabase, is_watched
+from exporter.polling.following import Feed, Followed, ends, finished_at, is_over
 from exporter.polling.jobs import Job, Kind
 from exporter.polling.outcomes import Outcomes
+from exporter.polling.past import Past
 from exporter.polling.plan import Plan
-from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Snapshot
+from exporter.polling.questions import Questions
+from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Scope, Snapshot
 
-MYSQL: Final = "mysql"
-_GRACE: Final = 600.0
-
-
-class Feed(Enum):
-    """Which polls tell about a deploy request that was found."""
-
-    QUEUE = auto()
-    OPEN = auto()
-    OWN = auto()
+Taken = dict[Key, Rows[Operation]]
+"""The operations that an answer brought, by deploy request."""
 
 
 class Limits(NamedTuple):
@@ -44,122 +36,91 @@ class Limits(NamedTuple):
     spare_after: float
 
 
-@dataclass(slots=True)
-class _Database:
-    """A watched database; `named` ones are targets themselves and stay, found ones go when they are gone."""
-
-    named: bool
-    moves: bool = True
-    past_found: bool = False
-    gone_since: float | None = None
-    numbers: set[int] = field(default_factory=set)
-
-    def gone(self, now: float) -> None:
-        """PlanetScale knows it no more; the first time counts."""
-        self.gone_since = now if self.gone_since is None else self.gone_since
-
-
 class Fleet:
-    """The deploy requests of a plan, by key."""
+    """The deploy requests of a plan, by database and number."""
 
     def __init__(self, plan: Plan, limits: Limits) -> None:
-        self._statuses: dict[Key, DeployRequestStatus] = {}
-        self._feeds: dict[Key, Feed] = {}
-        # Deploy requests whose row in the queue should hold operations and holds none.
-        self._without_rows: set[Key] = set()
-        self._databases: dict[tuple[str, str], _Database] = {}
-        # What has had its time must not come back while a list still names it, nor through an answer asked for before.
-        self._retired: set[Key] = set()
-        self._dropped: dict[Key, float] = {}
-        # Deploy requests whose last answer from the operations endpoint held none.
-        self._empty: set[Key] = set()
+        self._followed: dict[Scope, dict[int, Followed]] = {}
+        self._databases: dict[Scope, WatchedDatabase] = {}
+        self.questions = Questions()
         self.outcomes = Outcomes()
-        self.replan(plan, limits)
+        self._past = Past(self.questions)
+        self.replan(plan, limits, 0.0)
 
     # -- the plan and the jobs that follow from it
 
-    def replan(self, plan: Plan, limits: Limits) -> None:
+    def replan(self, plan: Plan, limits: Limits, now: float) -> None:
         """Take another plan; what it still covers keeps its values."""
         self._plan, self._limits = plan, limits
-        self._configured = frozenset(plan.deploy_requests)
-        for key in [key for key in self._statuses if not plan.keeps(key)]:
-            self._forget(key)
-        named = dict.fromkeys(plan.databases)
-        organizations = set(plan.organizations)
-        for name in list(self._databases):
-            if name not in named and not (name[0] in organizations and plan.watches(*name)):
-                self._forget_database(name)
-        for name in named:
-            self._databases.setdefault(name, _Database(named=True)).named = True
-        for key in self._configured:
-            status = self._statuses.get(key) or DeployRequestStatus(key, configured=True)
-            self._statuses[key] = replace(status, configured=True, finished_at=None)
-            self._feeds.pop(key, None)
-        for key, status in self._statuses.items():
-            if status.configured and key not in self._configured:
-                self._statuses[key] = replace(status, configured=False)
-                self._feeds[key] = Feed.OWN
-                self._database(key).numbers.add(key.number)
+        for followed in list(self._all()):
+            if not plan.keeps(followed.status.key):
+                self._forget(followed.status.key)
+        self._rewatch(plan)
+        for key in plan.numbered:
+            known = self._get(key)
+            status = known.status if known else DeployRequestStatus(key, configured=True)
+            self._follow(replace(status, configured=True, finished_at=None), Feed.NUMBER)
+        for followed in list(self._all()):
+            if followed.feed is Feed.NUMBER and followed.status.key not in plan.numbered:
+                self._let_expire(followed, now)
 
-    def scopes(self) -> Iterator[tuple[str, str]]:
+    def _let_expire(self, followed: Followed, now: float) -> None:
+        """No target names it by its number any more; it goes on as one that was found in its database."""
+        key, state = followed.status.key, followed.status.state
+        self._databases.setdefault(key.scope, WatchedDatabase(named=False))
+        followed.feed = Feed.OWN
+        self._put(followed, replace(followed.status, configured=False), now)
+        if state is not None and state.is_unqueued:
+            self._forget(key)
+
+    def _rewatch(self, plan: Plan) -> None:
+        organizations = set(plan.organizations)
+        for name, database in list(self._databases.items()):
+            database.named = name in plan.databases
+            if not database.named and not (name[0] in organizations and plan.watches(*name)):
+                self._forget_database(name)
+        for name in plan.databases:
+            self._databases.setdefault(name, WatchedDatabase(named=True))
+
+    def scopes(self) -> Iterator[Scope]:
         """What jobs are grouped by: organisation and database, the latter empty for the organisation itself."""
         yield from ((organization, "") for organization in self._plan.organizations)
-        yield from dict.fromkeys([*self._databases, *(key[:2] for key in self._configured)])
+        yield from dict.fromkeys([*self._databases, *self._followed])
 
-    def jobs(self, scope: tuple[str, str]) -> frozenset[Job]:
+    def jobs(self, scope: Scope) -> frozenset[Job]:
         """The jobs that a scope needs now."""
         organization, name = scope
         if not name:
             return frozenset({Job(Kind.DATABASES, organization)} if organization in self._plan.organizations else ())
-        jobs = {Job(kind, *key) for key in self._configured if key[:2] == scope for kind in self._own_polls(key)}
+        jobs = {Job(kind, *followed.status.key) for followed in self._in(scope) for kind in followed.polls()}
         if database := self._databases.get(scope):
             jobs |= {Job(Kind.QUEUE, *scope), Job(Kind.OPEN, *scope)}
             if not database.past_found:
                 jobs.add(Job(Kind.RECENT, *scope))
-            for number in database.numbers:
-                key = Key(*scope, number)
-                jobs |= {Job(kind, *key) for kind in self._own_polls(key)}
         return frozenset(jobs)
 
     def moves(self, job: Job) -> bool:
         """Whether what the job asks about can move; what nothing is known of yet can."""
         match job.kind:
             case Kind.QUEUE:
-                database = self._databases.get(job.key[:2])
-                return database is not None and database.moves
+                return (database := self._databases.get(job.scope)) is not None and database.moves
             case Kind.OPERATIONS | Kind.REQUEST | Kind.THROTTLER:
-                status = self._statuses.get(job.key)
-                return status is not None and (status.moves or not (status.watched or _is_over(status)))
+                return (followed := self._get(job.key)) is not None and followed.can_move
         return False
 
     def is_last_look(self, job: Job) -> bool:
         """Whether the job is asked once more, for the final values of what has come to its end."""
-        status = self._statuses.get(job.key)
-        return job.kind is Kind.OPERATIONS and status is not None and not status.configured and _is_over(status)
+        followed = self._get(job.key)
+        return (
+            job.kind is Kind.OPERATIONS
+            and followed is not None
+            and followed.feed is not Feed.NUMBER
+            and is_over(followed.status)
+        )
 
-    def keys_fed_by(self, job: Job) -> list[Key]:
-        """The deploy requests whose operations the job brings."""
-        return [job.key] if job.kind is Kind.OPERATIONS else self._fed_by(job.key[:2], Feed.QUEUE)
-
-    def is_configured(self, key: Key) -> bool:
+    def is_numbered(self, key: Key) -> bool:
         """Whether a target names it by its number."""
-        return key in self._configured
-
-    def _own_polls(self, key: Key) -> Iterator[Kind]:
-        status = self._statuses[key]
-        feed = self._feeds.get(key)
-        if status.moves:
-            yield Kind.THROTTLER
-        if status.configured:
-            yield from (Kind.OPERATIONS, Kind.REQUEST)
-            return
-        if feed is Feed.QUEUE and key in self._without_rows:
-            yield Kind.OPERATIONS
-        if feed is Feed.OWN:
-            if not _is_over(status):
-                yield from (Kind.OPERATIONS, Kind.REQUEST)
-            elif status.operations.asked_at < status.deployment.asked_at:
-                yield Kind.OPERATIONS
+        return key in self._plan.numbered
 
     # -- answers
 
@@ -167,85 +128,80 @@ class Fleet:
         """The organisation's databases; those that are missing go once `poll.stale_after` has passed."""
         found = {(organization, row.name) for row in rows if row.name and is_watched(self._plan, organization, row)}
         for name in found:
-            self._databases.setdefault(name, _Database(named=False)).gone_since = None
+            self._databases.setdefault(name, WatchedDatabase(named=False)).gone_since = None
         for name, database in self._databases.items():
             if name[0] == organization and name not in found and not database.named:
                 database.gone(now)
 
-    def queue_answered(self, scope: tuple[str, str], rows: Iterable[Deployment], asked_at: float, now: float) -> None:
+    def queue_answered(self, scope: Scope, rows: Iterable[Deployment], asked: int, now: float) -> Taken:
         """The database's deploy queue; what has left it is followed by its own polls."""
+        taken: Taken = {}
         if not (database := self._databases.get(scope)):
-            return
+            return taken
         present = set()
         for row in rows:
             key = Key(*scope, row.number or 0)
             present.add(key)
-            if not (status := self._admit(key, row, asked_at, is_closed=False, now=now)):
+            if not (followed := self._admit(key, row, asked, closed=False, now=now)):
                 continue
-            status = merge.with_deployment(status, row, asked_at, now)
-            self._feeds[key] = Feed.QUEUE
-            if row.operations or merge.has_no_rows_yet(row):
-                self._without_rows.discard(key)
-                status = merge.with_operations(status, row.operations, asked_at, now)
-            else:
-                self._without_rows.add(key)
-            self._put(status, now)
-        for key in self._fed_by(scope, Feed.QUEUE):
-            if key not in present and asked_at >= self._statuses[key].deployment.asked_at:
-                self._feeds[key] = Feed.OWN
-                self._without_rows.discard(key)
+            status = merge.with_deployment(followed.status, row, asked, now)
+            if status.deployment.asked == asked:
+                followed.feed = Feed.QUEUE
+                followed.rowless = not (row.operations or merge.has_no_rows_yet(row))
+            if not followed.has_own_operations:
+                taken[key] = row.operations
+                status = merge.with_operations(status, row.operations, asked, now)
+            self._put(followed, status, now)
+        self._left(scope, Feed.QUEUE, present, asked)
         database.gone_since = None if database.named else database.gone_since
         self._note_moves(scope)
+        return taken
 
-    def open_answered(self, scope: tuple[str, str], rows: Iterable[DeployRequest], asked_at: float, now: float) -> None:
+    def open_answered(self, scope: Scope, rows: Iterable[DeployRequest], asked: int, now: float) -> Taken:
         """The database's open deploy requests."""
         if scope not in self._databases:
-            return
-        present = set()
-        for row in rows:
-            key = Key(*scope, row.number or 0)
-            present.add(key)
-            self._found(key, row, asked_at, now)
-        for key in self._fed_by(scope, Feed.OPEN):
-            if key not in present and asked_at >= self._statuses[key].request.asked_at:
-                self._feeds[key] = Feed.OWN
-        self._retired -= {key for key in self._retired if key[:2] == scope and key not in present}
+            return {}
+        listed = {Key(*scope, row.number or 0): row for row in rows}
+        taken = self._found(listed, asked, now)
+        self._left(scope, Feed.OPEN, listed, asked)
+        self._past.forget_unlisted(*scope, listed)
         self._note_moves(scope)
+        return taken
 
-    def recent_answered(
-        self, scope: tuple[str, str], rows: Iterable[DeployRequest], asked_at: float, now: float
-    ) -> None:
+    def recent_answered(self, scope: Scope, rows: Iterable[DeployRequest], asked: int, now: float) -> Taken:
         """What was running lately in the database; asked for once, at the start."""
         if not (database := self._databases.get(scope)):
-            return
+            return {}
         database.past_found = True
-        for row in rows:
-            key = Key(*scope, row.number or 0)
-            if key not in self._statuses:
-                self._found(key, row, asked_at, now)
+        listed = {Key(*scope, row.number or 0): row for row in rows}
+        taken = self._found({key: row for key, row in listed.items() if not self._get(key)}, asked, now)
         self._note_moves(scope)
+        return taken
 
-    def operations_answered(self, key: Key, rows: Rows[Operation], asked_at: float, now: float) -> None:
+    def operations_answered(self, key: Key, rows: Rows[Operation], asked: int, now: float) -> Taken:
         """The operations of one deploy request."""
-        if not (status := self._statuses.get(key)):
-            return
-        if rows:
-            self._empty.discard(key)
-        else:
-            self._empty.add(key)
-        self._put(merge.with_operations(status, rows or _summarised(status), asked_at, now), now)
+        if not (followed := self._get(key)):
+            return {}
+        followed.empty = rows.is_empty
+        taken = followed.summarised if rows.is_empty else rows
+        self._put(followed, merge.with_operations(followed.status, taken, asked, now), now)
+        return {key: taken}
 
-    def request_answered(self, key: Key, request: DeployRequest, asked_at: float, now: float) -> None:
+    def request_answered(self, key: Key, request: DeployRequest, asked: int, now: float) -> None:
         """One deploy request with its deployment."""
-        if not (status := self._statuses.get(key)):
+        if not (followed := self._get(key)):
             return
-        status = merge.with_request(status, request, asked_at, now)
-        self._put(merge.with_summaries(status, _summarised(status), now) if key in self._empty else status, now)
+        self._put(followed, merge.with_request(followed.status, request, asked, now), now)
+        if followed.empty:
+            self._put(followed, merge.with_summaries(followed.status, followed.summarised, now), now)
+        state = followed.status.state
+        if followed.feed is not Feed.NUMBER and state is not None and state.is_unqueued:
+            self._drop(key, asked)
 
-    def throttler_answered(self, key: Key, throttler: Throttler, asked_at: float, now: float) -> None:
+    def throttler_answered(self, key: Key, throttler: Throttler, asked: int, now: float) -> None:
         """The throttler of one deploy request."""
-        if status := self._statuses.get(key):
-            self._put(merge.with_throttle(status, throttler, asked_at, now), now)
+        if followed := self._get(key):
+            self._put(followed, merge.with_throttle(followed.status, throttler, asked, now), now)
 
     # -- failures and the passing of time
 
@@ -254,48 +210,39 @@ class Fleet:
         self.outcomes.failed(job, error)
         match job.kind:
             case Kind.DATABASES if not_found:
-                for name, database in self._databases.items():
-                    if name[0] == job.organization and not database.named:
-                        database.gone(now)
+                self._all_gone(job.organization, now)
             case Kind.QUEUE:
-                self._queue_failed(job.key[:2], error, now, not_found=not_found)
+                self._queue_failed(job.scope, error, now, not_found=not_found)
             case Kind.OPEN:
-                self._open_failed(job.key[:2], error, now)
-            case Kind.OPERATIONS | Kind.REQUEST if not_found and job.key not in self._configured:
-                self._drop(job.key, now)
-            case Kind.OPERATIONS | Kind.REQUEST | Kind.THROTTLER if job.key in self._statuses:
-                feeds_deployment = self._feeds.get(job.key, Feed.OWN) is Feed.OWN
-                self._fail(
-                    job.key,
-                    error,
-                    now,
-                    operations=job.kind is Kind.OPERATIONS,
-                    request=job.kind is Kind.REQUEST,
-                    deployment=job.kind is Kind.REQUEST and feeds_deployment,
-                    throttle=job.kind is Kind.THROTTLER,
-                )
+                self._open_failed(job.scope, error, now)
+            case Kind.OPERATIONS | Kind.REQUEST if not_found and not self.is_numbered(job.key):
+                self._drop(job.key)
+            case Kind.OPERATIONS:
+                self._fail(job.key, error, now, operations=True)
+            case Kind.REQUEST:
+                self._fail(job.key, error, now, request=True, deployment=True)
+            case Kind.THROTTLER:
+                self._fail(job.key, error, now, throttle=True)
 
-    def pass_time(self, now: float) -> set[tuple[str, str]]:
+    def pass_time(self, now: float) -> set[Scope]:
         """Let go what has had its time; returns the scopes in which something went."""
         changed = set()
         for name, database in list(self._databases.items()):
             if database.gone_since is not None and now - database.gone_since >= self._limits.stale_after:
                 changed.add(name)
-                if database.named:
-                    for number in list(database.numbers):
-                        self._drop(Key(*name, number), now)
-                else:
+                self._empty_database(name)
+                if not database.named:
                     self._forget_database(name)
-        for key, status in list(self._statuses.items()):
-            if not status.configured and status.finished_at is not None:
-                if now - status.finished_at >= self._limits.retention:
-                    self._retire(key)
-                    changed.add(key[:2])
+        for followed in list(self._all()):
+            status = followed.status
+            if status.finished_at is not None and now - status.finished_at >= self._limits.retention:
+                self._past.retire(status.key)
+                self._forget(status.key)
+                changed.add(status.key.scope)
             elif (fresh := self._fresh(status, now)) is not status:
-                self._statuses[key] = fresh
-                changed.add(key[:2])
-        for key in [key for key, dropped in self._dropped.items() if now - dropped > _GRACE]:
-            del self._dropped[key]
+                followed.status = fresh
+                changed.add(status.key.scope)
+        self._past.forget_answered()
         return changed
 
     # -- what is read from outside
@@ -304,16 +251,14 @@ class Fleet:
         """What is exported now."""
         left = self._limits.max_operations
         exported, capped = [], {}
-        for key in sorted(self._statuses):
-            status = self._statuses[key]
-            count = len(status.watched)
-            if count > left:
-                capped[key] = count - left
-                kept = replace(status.operations, value=status.watched[:left])
-                status = replace(status, operations=kept)
-                count = left
-            left -= count
-            exported.append(status)
+        for scope in sorted(self._followed):
+            for _, followed in sorted(self._followed[scope].items()):
+                status = followed.status
+                if (over := len(status.watched) - left) > 0:
+                    capped[status.key] = over
+                    status = replace(status, operations=replace(status.operations, value=status.watched[:left]))
+                left -= len(status.watched)
+                exported.append(status)
         return Snapshot(
             tuple(exported), self.outcomes.of_targets(self._plan), self._limits.max_operations - left, capped
         )
@@ -324,24 +269,88 @@ class Fleet:
             [
                 *(Job(Kind.DATABASES, organization) for organization in self._plan.organizations),
                 *(Job(Kind.QUEUE, *name) for name in self._databases),
-                *(Job(Kind.OPERATIONS, *key) for key in self._configured),
+                *(Job(Kind.OPERATIONS, *key) for key in self._plan.numbered),
             ]
         )
 
-    # -- inside
+    # -- inside: rows of lists
 
-    def _database(self, key: Key) -> _Database:
-        return self._databases[key[:2]]
+    def _found(self, listed: Mapping[Key, DeployRequest], asked: int, now: float) -> Taken:
+        """Rows of a list of deploy requests."""
+        taken: Taken = {}
+        for key, row in listed.items():
+            deployment = merge.deployment_of(row)
+            is_new = not self._get(key)
+            if deployment is None or not (
+                followed := self._admit(key, deployment, asked, closed=row.state == "closed", now=now)
+            ):
+                continue
+            status = merge.with_request(followed.status, row, asked, now)
+            if status.deployment.asked == asked and not (followed.feed is Feed.QUEUE and not is_new):
+                followed.feed = _feed_of(status, is_new=is_new)
+            if is_new or followed.feed is Feed.OPEN:
+                taken[key] = deployment.operations
+                status = merge.with_operations(status, deployment.operations, asked, now)
+            self._put(followed, status, now)
+        return taken
 
-    def _found_in(self, scope: tuple[str, str]) -> list[Key]:
-        return (
-            [Key(*scope, number) for number in sorted(self._databases[scope].numbers)]
-            if scope in self._databases
-            else []
-        )
+    def _admit(self, key: Key, deployment: Deployment, asked: int, *, closed: bool, now: float) -> Followed | None:
+        """The record to go on with, or None where the row is of no concern."""
+        known, state = self._get(key), deployment.state
+        if not key.number or self.is_numbered(key) or self._plan.excludes(*key) or self._past.is_late(key, asked):
+            return None
+        if known and asked < known.status.deployment.asked:
+            return known
+        if state is not None and state.is_unqueued:
+            if known:
+                self._drop(key, asked)
+            return None
+        if not ends(state, closed=closed):
+            self._past.came_back(key)
+        elif not known and not self._finished_lately(key, deployment, now):
+            return None
+        return known or self._follow(DeployRequestStatus(key, configured=False), Feed.OWN)
 
-    def _fed_by(self, scope: tuple[str, str], feed: Feed) -> list[Key]:
-        return [key for key in self._found_in(scope) if self._feeds[key] is feed]
+    def _finished_lately(self, key: Key, deployment: Deployment, now: float) -> bool:
+        if self._past.is_retired(key):
+            return False
+        was_queued = deployment.queued_at or deployment.started_at
+        at = deployment.finished_at or (now if was_queued else None)
+        return at is not None and now - at < self._limits.retention
+
+    def _left(self, scope: Scope, feed: Feed, present: Iterable[Key], asked: int) -> None:
+        """What a list feeds and does not name any more is followed by its own polls."""
+        for followed in self._in(scope, feed):
+            if followed.status.key not in present and asked >= followed.status.deployment.asked:
+                followed.feed, followed.rowless = Feed.OWN, False
+
+    def _note_moves(self, scope: Scope) -> None:
+        self._databases[scope].moves = any(followed.status.moves for followed in self._in(scope, Feed.QUEUE))
+
+    # -- inside: failures
+
+    def _queue_failed(self, scope: Scope, error: str, now: float, *, not_found: bool) -> None:
+        database = self._databases.get(scope)
+        if database and database.named and not_found:
+            database.gone(now)
+        for followed in self._in(scope, Feed.QUEUE):
+            operations = not followed.has_own_operations
+            self._fail(followed.status.key, error, now, deployment=True, operations=operations)
+
+    def _open_failed(self, scope: Scope, error: str, now: float) -> None:
+        for followed in self._in(scope, Feed.OPEN):
+            if not is_over(followed.status):
+                self._fail(followed.status.key, error, now, request=True, deployment=True, operations=True)
+        for followed in self._in(scope, Feed.QUEUE):
+            self._fail(followed.status.key, error, now, request=True)
+
+    def _fail(self, key: Key, error: str, now: float, **parts: bool) -> None:
+        if not (followed := self._get(key)):
+            return
+        failing: Mapping[str, Part[object]] = {
+            name: merge.failed(getattr(followed.status, name), error, now) for name, fails in parts.items() if fails
+        }
+        followed.status = replace(followed.status, **failing)  # type: ignore[arg-type] # each name has its own type
 
     def _fresh(self, status: DeployRequestStatus, now: float) -> DeployRequestStatus:
         answered_at = status.throttle.answered_at
@@ -349,129 +358,64 @@ class Fleet:
             status = replace(status, throttle=Part())
         return merge.without_stale(status, self._limits.stale_after, now)
 
-    def _queue_failed(self, scope: tuple[str, str], error: str, now: float, *, not_found: bool) -> None:
-        database = self._databases.get(scope)
-        if database and database.named and not_found:
-            database.gone(now)
-        for key in self._fed_by(scope, Feed.QUEUE):
-            self._fail(key, error, now, deployment=True, operations=key not in self._without_rows)
+    # -- inside: the records
 
-    def _open_failed(self, scope: tuple[str, str], error: str, now: float) -> None:
-        for key in self._found_in(scope):
-            if not _is_over(self._statuses[key]):
-                is_fed = self._feeds[key] is Feed.OPEN
-                self._fail(key, error, now, request=True, deployment=is_fed, operations=is_fed)
+    def _get(self, key: Key) -> Followed | None:
+        return self._followed.get(key.scope, {}).get(key.number)
 
-    def _note_moves(self, scope: tuple[str, str]) -> None:
-        self._databases[scope].moves = any(self._statuses[key].moves for key in self._fed_by(scope, Feed.QUEUE))
+    def _all(self) -> Iterator[Followed]:
+        for followed in self._followed.values():
+            yield from followed.values()
 
-    def _found(self, key: Key, row: DeployRequest, asked_at: float, now: float) -> None:
-        """A row of a list of deploy requests."""
-        deployment = merge.deployment_of(row)
-        if deployment is None or not (
-            status := self._admit(key, deployment, asked_at, is_closed=row.state == "closed", now=now)
-        ):
-            return
-        is_new = key not in self._statuses
-        status = merge.with_request(status, row, asked_at, now)
-        feed = self._feeds.get(key)
-        if is_new and status.moves and row.state != "closed":
-            # The next answer of the queue confirms it, or sends it on to polls of its own.
-            feed = Feed.QUEUE
-        elif feed is not Feed.QUEUE:
-            feed = Feed.OWN if status.moves else Feed.OPEN
-        self._feeds[key] = feed
-        if is_new or feed is Feed.OPEN:
-            status = merge.with_operations(status, deployment.operations, asked_at, now)
-        self._put(status, now)
+    def _in(self, scope: Scope, feed: Feed | None = None) -> list[Followed]:
+        return [each for each in self._followed.get(scope, {}).values() if feed in {None, each.feed}]
 
-    def _admit(
-        self, key: Key, deployment: Deployment, asked_at: float, *, is_closed: bool, now: float
-    ) -> DeployRequestStatus | None:
-        """The status to go on with, or None where the row is of no concern."""
-        if not key.number or key in self._configured or self._plan.excludes(*key):
-            return None
-        if asked_at < self._dropped.get(key, float("-inf")):
-            return None
-        known = self._statuses.get(key)
-        if known and asked_at < known.deployment.asked_at:
-            return None
-        state = deployment.state
-        if state is not None and state.is_unqueued:
-            if known:
-                self._drop(key, asked_at)
-            return None
-        if state is not None and (state.is_finished or (state.is_failed and is_closed)):
-            return known or self._finished_lately(key, deployment, now)
-        self._retired.discard(key)
-        return known or DeployRequestStatus(key, configured=False)
+    def _follow(self, status: DeployRequestStatus, feed: Feed) -> Followed:
+        followed = Followed(status, feed)
+        self._followed.setdefault(status.key.scope, {})[status.key.number] = followed
+        return followed
 
-    def _finished_lately(self, key: Key, deployment: Deployment, now: float) -> DeployRequestStatus | None:
-        if key in self._retired:
-            return None
-        was_queued = deployment.queued_at or deployment.started_at
-        at = deployment.finished_at or (now if was_queued else None)
-        return DeployRequestStatus(key, configured=False) if at and now - at < self._limits.retention else None
-
-    def _put(self, status: DeployRequestStatus, now: float) -> None:
+    def _put(self, followed: Followed, status: DeployRequestStatus, now: float) -> None:
         if not status.configured:
-            if not _is_over(status):
-                status = replace(status, finished_at=None)
-            elif status.finished_at is None:
-                deployment = status.deployment.value
-                finished = deployment.finished_at if deployment else None
-                status = replace(status, finished_at=now if finished is None else finished)
-            self._database(status.key).numbers.add(status.key.number)
+            status = replace(status, finished_at=finished_at(status, now))
         if status.throttle != Part() and not status.moves:
             status = replace(status, throttle=Part())
-        self._statuses[status.key] = status
+        followed.status = status
 
-    def _fail(self, key: Key, error: str, now: float, **parts: bool) -> None:
-        status = self._statuses[key]
-        failing: Mapping[str, Part[object]] = {
-            name: merge.failed(getattr(status, name), error, now) for name, fails in parts.items() if fails
-        }
-        self._statuses[key] = replace(status, **failing)  # type: ignore[arg-type] # each name has its own type
-
-    def _retire(self, key: Key) -> None:
-        self._retired.add(key)
-        self._forget(key)
-
-    def _drop(self, key: Key, now: float) -> None:
-        self._dropped[key] = now
+    def _drop(self, key: Key, asked: int | None = None) -> None:
+        self._past.drop(key, asked)
         self._forget(key)
 
     def _forget(self, key: Key) -> None:
-        self._statuses.pop(key, None)
-        self._feeds.pop(key, None)
-        self._without_rows.discard(key)
-        self._empty.discard(key)
-        if database := self._databases.get(key[:2]):
-            database.numbers.discard(key.number)
+        if scope := self._followed.get(key.scope):
+            scope.pop(key.number, None)
+            if not scope:
+                del self._followed[key.scope]
 
-    def _forget_database(self, name: tuple[str, str]) -> None:
-        for number in list(self._databases[name].numbers):
-            self._forget(Key(*name, number))
+    def _empty_database(self, name: Scope) -> None:
+        """Let go what was found in a database."""
+        for followed in self._in(name):
+            if followed.feed is not Feed.NUMBER:
+                self._drop(followed.status.key)
+
+    def _forget_database(self, name: Scope) -> None:
+        self._empty_database(name)
         del self._databases[name]
-        self._retired = {key for key in self._retired if key[:2] != name}
+        self._past.forget_unlisted(*name)
+
+    def _all_gone(self, organization: str, now: float) -> None:
+        """The organisation is not known any more."""
+        for name, database in self._databases.items():
+            if name[0] == organization and not database.named:
+                database.gone(now)
 
 
-def is_watched(plan: Plan, organization: str, row: Database) -> bool:
-    """Whether a database of a listing is one to watch; Postgres ones have no deploy requests."""
-    name = row.name or ""
-    # A name of dots would change the path that is asked; every other character is escaped there.
-    return name not in {"", ".", ".."} and row.kind in {MYSQL, ""} and plan.watches(organization, name)
+def _feed_of(status: DeployRequestStatus, *, is_new: bool) -> Feed:
+    """What feeds a row of a list that the queue did not name before.
 
-
-def _summarised(status: DeployRequestStatus) -> Rows[Operation]:
-    """What the deployment's summaries say, where it has no operations of its own."""
-    deployment = status.deployment.value
-    return Rows() if deployment is None or deployment.own_operations else deployment.summarised_operations
-
-
-def _is_over(status: DeployRequestStatus) -> bool:
-    """Whether nothing will change any more; a failure is over when the deploy request is closed."""
-    state, request = status.state, status.request.value
-    if state is None:
-        return False
-    return state.is_finished or (state.is_failed and request is not None and request.state == "closed")
+    A new one that moves is taken to stand in the queue, whose next answer confirms it or sends it on to its own polls.
+    """
+    if not status.moves:
+        return Feed.OPEN
+    closed = status.request.value is not None and status.request.value.state == "closed"
+    return Feed.QUEUE if is_new and not closed else Feed.OWN

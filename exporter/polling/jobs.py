@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from exporter.polling.snapshot import Key
+from exporter.polling.snapshot import Key, Scope
 
 
 class Kind(StrEnum):
@@ -30,6 +30,11 @@ class Job(NamedTuple):
     def key(self) -> Key:
         """The deploy request it is about."""
         return Key(self.organization, self.database, self.number)
+
+    @property
+    def scope(self) -> Scope:
+        """Where that is."""
+        return self.organization, self.database
 
     @property
     def subject(self) -> str:

@@ -1,6 +1,7 @@
 """What polls say of one deploy request, added up: pure functions from one status to the next.
 
-An answer is taken by when it was asked for, never by when it came: a late one changes nothing.
+An answer is taken by when it was asked for (*asked* numbers questions in that order), never by when it came: a late one
+changes nothing.
 """
 
 from collections.abc import Iterable
@@ -14,9 +15,9 @@ from exporter.polling.snapshot import DeployRequestStatus, Part, Watched
 T = TypeVar("T")
 
 
-def answered(part: Part[T], value: T, asked_at: float, now: float) -> Part[T]:
+def answered(part: Part[T], value: T, asked: int, now: float) -> Part[T]:
     """The part after a good answer."""
-    return part if asked_at < part.asked_at else Part(value, asked_at, now)
+    return part if asked < part.asked else Part(value, asked, now)
 
 
 def failed(part: Part[T], error: str, now: float) -> Part[T]:
@@ -32,10 +33,10 @@ def expired(part: Part[T], stale_after: float, now: float) -> Part[T]:
 
 
 def with_operations(
-    status: DeployRequestStatus, rows: Iterable[Operation], asked_at: float, now: float
+    status: DeployRequestStatus, rows: Iterable[Operation], asked: int, now: float
 ) -> DeployRequestStatus:
     """After a good answer with the deploy request's operations."""
-    return replace(status, operations=answered(status.operations, _watch(status, rows, now), asked_at, now))
+    return replace(status, operations=answered(status.operations, _watch(status, rows, now), asked, now))
 
 
 def with_summaries(status: DeployRequestStatus, rows: Rows[Operation], now: float) -> DeployRequestStatus:
@@ -45,27 +46,21 @@ def with_summaries(status: DeployRequestStatus, rows: Rows[Operation], now: floa
     return replace(status, operations=replace(status.operations, value=_watch(status, rows, now)))
 
 
-def with_deployment(
-    status: DeployRequestStatus, deployment: Deployment, asked_at: float, now: float
-) -> DeployRequestStatus:
+def with_deployment(status: DeployRequestStatus, deployment: Deployment, asked: int, now: float) -> DeployRequestStatus:
     """After a good answer with the deployment."""
-    return replace(status, deployment=answered(status.deployment, deployment, asked_at, now))
+    return replace(status, deployment=answered(status.deployment, deployment, asked, now))
 
 
-def with_request(
-    status: DeployRequestStatus, request: DeployRequest, asked_at: float, now: float
-) -> DeployRequestStatus:
+def with_request(status: DeployRequestStatus, request: DeployRequest, asked: int, now: float) -> DeployRequestStatus:
     """After a good answer with the deploy request; its deployment comes with it."""
-    with_it = replace(status, request=answered(status.request, request, asked_at, now))
+    with_it = replace(status, request=answered(status.request, request, asked, now))
     deployment = deployment_of(request)
-    return with_deployment(with_it, deployment, asked_at, now) if deployment else with_it
+    return with_deployment(with_it, deployment, asked, now) if deployment else with_it
 
 
-def with_throttle(
-    status: DeployRequestStatus, throttler: Throttler, asked_at: float, now: float
-) -> DeployRequestStatus:
+def with_throttle(status: DeployRequestStatus, throttler: Throttler, asked: int, now: float) -> DeployRequestStatus:
     """After a good answer of the throttler."""
-    return replace(status, throttle=answered(status.throttle, throttler.ratios.items, asked_at, now))
+    return replace(status, throttle=answered(status.throttle, throttler.ratios.items, asked, now))
 
 
 def without_stale(status: DeployRequestStatus, stale_after: float, now: float) -> DeployRequestStatus:

@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
-from exporter.polling.snapshot import Key
+from exporter.polling.jobs import Job, Kind
+from exporter.polling.snapshot import Key, Scope
 from exporter.targets import Target
 
 
@@ -49,7 +50,7 @@ class Plan:
         return tuple(dict.fromkeys(target.organization for target in listed))
 
     @cached_property
-    def databases(self) -> tuple[tuple[str, str], ...]:
+    def databases(self) -> tuple[Scope, ...]:
         """The databases that are named without a glob and watched."""
         named = (
             (target.organization, target.database)
@@ -59,14 +60,19 @@ class Plan:
         return tuple(dict.fromkeys(name for name in named if self.watches(*name)))
 
     @cached_property
-    def deploy_requests(self) -> tuple[Key, ...]:
+    def numbered(self) -> frozenset[Key]:
         """The deploy requests that are named by their number."""
-        keys = (
+        keys = {
             Key(target.organization, target.database, target.number)
             for target in self.wanted
             if target.database is not None and target.number is not None
-        )
-        return tuple(dict.fromkeys(key for key in keys if self.share.owns(*key[:2]) and not self.excludes(*key)))
+        }
+        return frozenset(key for key in keys if self.share.owns(*key.scope) and not self.excludes(*key))
+
+    @cached_property
+    def first_jobs(self) -> frozenset[Job]:
+        """What is asked first for each target."""
+        return frozenset(map(first_job, self.wanted))
 
     def watches(self, organization: str, database: str) -> bool:
         """Whether deploy requests are to be found in the database, by this share."""
@@ -82,4 +88,13 @@ class Plan:
 
     def keeps(self, key: Key) -> bool:
         """Whether the deploy request is still asked for, by its number or within a watched database."""
-        return not self.excludes(*key) and (key in self.deploy_requests or self.watches(*key[:2]))
+        return key in self.numbered or (not self.excludes(*key) and self.watches(*key.scope))
+
+
+def first_job(target: Target) -> Job:
+    """What is asked first for a target."""
+    if target.database is None or target.is_glob:
+        return Job(Kind.DATABASES, target.organization)
+    if target.number is None:
+        return Job(Kind.QUEUE, target.organization, target.database)
+    return Job(Kind.OPERATIONS, target.organization, target.database, target.number)

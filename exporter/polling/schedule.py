@@ -80,11 +80,11 @@ class Schedule:
         """Forget a job; when it runs, its end changes nothing any more."""
         self._entries.pop(job, None)
 
-    def hasten(self, job: Job, due: float) -> None:
-        """Let a job be due earlier."""
+    def hasten(self, job: Job, due: float, rank: Rank) -> None:
+        """Let a job be due earlier, and as pressing as it is now."""
         entry = self._entries[job]
-        if not entry.running and entry.due > due:
-            entry.due = due
+        if not entry.running and (entry.due > due or entry.rank is not rank):
+            entry.due, entry.rank = min(entry.due, due), rank
             self._line_up(entry)
 
     def next(self, now: float) -> Entry | None:
@@ -130,9 +130,14 @@ class Schedule:
             entry.reported_late = True
         return late
 
-    def requests_per_minute(self) -> float:
-        """How many requests a minute it takes to start everything when it is due, spare jobs aside."""
-        entries = (entry for entry in self._entries.values() if entry.rank is not Rank.SPARE)
+    def requests_per_minute(self) -> float | None:
+        """How many requests a minute it takes to start everything when it is due, spare jobs aside.
+
+        None until all have been asked once: how often they are due follows from what they say.
+        """
+        entries = [entry for entry in self._entries.values() if entry.rank is not Rank.SPARE]
+        if any(entry.first for entry in entries):
+            return None
         return sum(60 * entry.requests / entry.interval for entry in entries)
 
     def _line_up(self, entry: Entry) -> None:

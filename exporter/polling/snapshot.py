@@ -10,6 +10,8 @@ from typing import Generic, NamedTuple, TypeVar
 from exporter.planetscale.models import Deployment, DeploymentState, DeployRequest, Operation, ShardWork, ThrottleRatio
 
 T_co = TypeVar("T_co", covariant=True)
+Scope = tuple[str, str]
+"""An organisation and a database, the latter empty for the organisation itself."""
 
 
 class Key(NamedTuple):
@@ -19,6 +21,11 @@ class Key(NamedTuple):
     database: str
     number: int
 
+    @property
+    def scope(self) -> Scope:
+        """Where it is."""
+        return self.organization, self.database
+
     def __str__(self) -> str:
         return f"{self.organization}/{self.database}/{self.number}"
 
@@ -27,12 +34,13 @@ class Key(NamedTuple):
 class Part(Generic[T_co]):
     """What one poll said last, and whether it still can be trusted.
 
-    `value` is None before the first good answer and once polls have failed for `poll.stale_after`. `error` says why the
-    last poll failed, in words for a user; it is empty while polls work.
+    `value` is None before the first good answer and once polls have failed for `poll.stale_after`. `asked` numbers the
+    question that was answered last, in the order in which all were asked. `error` says why the last poll failed, in
+    words for a user; it is empty while polls work.
     """
 
     value: T_co | None = None
-    asked_at: float = float("-inf")
+    asked: float = 0
     answered_at: float | None = None
     failed_since: float | None = None
     error: str = ""

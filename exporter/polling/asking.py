@@ -1,0 +1,60 @@
+"""What each job asks PlanetScale, and what of the fleet takes the answer."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from exporter.planetscale.client import PlanetScale
+from exporter.planetscale.rows import Rows
+from exporter.polling.fleet import Fleet, Taken
+from exporter.polling.jobs import Job, Kind
+
+_PER_PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The rows of a list (none for what is no list), and the operations that came with them."""
+
+    rows: Rows[object] = field(default_factory=Rows)
+    taken: Taken = field(default_factory=dict)
+
+    @property
+    def requests(self) -> int:
+        """How many requests it took: one a page."""
+        return max(1, math.ceil(len(self.rows) / _PER_PAGE))
+
+
+async def ask(job: Job, client: PlanetScale, fleet: Fleet, retention: float, time: Callable[[], float]) -> Answer:
+    """Ask, and hand the answer to the fleet.
+
+    Raises:
+        PlanetScaleError: there is no answer.
+    """
+    with fleet.questions.asking() as asked:
+        match job.kind:
+            case Kind.DATABASES:
+                databases = await client.databases(job.organization)
+                fleet.databases_answered(job.organization, databases, time())
+                return Answer(databases)
+            case Kind.QUEUE:
+                queue = await client.deploy_queue(*job.scope)
+                return Answer(queue, fleet.queue_answered(job.scope, queue, asked, time()))
+            case Kind.OPEN:
+                listed = await client.open_deploy_requests(*job.scope)
+                return Answer(listed, fleet.open_answered(job.scope, listed, asked, time()))
+            case Kind.RECENT:
+                now = time()
+                recent = await client.ran_between(*job.scope, now - retention, now)
+                return Answer(recent, fleet.recent_answered(job.scope, recent, asked, time()))
+            case Kind.OPERATIONS:
+                operations = await client.operations(*job.key)
+                return Answer(operations, fleet.operations_answered(job.key, operations, asked, time()))
+            case Kind.REQUEST:
+                request = await client.deploy_request(*job.key)
+                fleet.request_answered(job.key, request, asked, time())
+            case Kind.THROTTLER:
+                throttler = await client.throttler(*job.key)
+                fleet.throttler_answered(job.key, throttler, asked, time())
+    return Answer()

@@ -1,0 +1,33 @@
+"""The databases that are watched."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from exporter.planetscale.models import Database
+from exporter.polling.plan import Plan
+
+_MYSQL: Final = "mysql"
+
+
+@dataclass(slots=True)
+class WatchedDatabase:
+    """A watched database; `named` ones are targets themselves and stay, found ones go when they are gone.
+
+    `moves` says whether anything in its queue does, `past_found` whether what finished before the start was looked for.
+    """
+
+    named: bool
+    moves: bool = True
+    past_found: bool = False
+    gone_since: float | None = None
+
+    def gone(self, now: float) -> None:
+        """PlanetScale knows it no more; the first time counts."""
+        self.gone_since = now if self.gone_since is None else self.gone_since
+
+
+def is_watched(plan: Plan, organization: str, row: Database) -> bool:
+    """Whether a database of a listing is one to watch; Postgres ones have no deploy requests."""
+    name = row.name or ""
+    # A name of dots would change the path that is asked; every other character is escaped there.
+    return name not in {"", ".", ".."} and row.kind in {_MYSQL, ""} and plan.watches(organization, name)
