@@ -187,7 +187,7 @@ def proxy_for(url: URL) -> str | None:
 
 def _retry_after(text: str) -> float:
     """Seconds to pause: what `Retry-After` says, from 1 second to 5 minutes; a minute where it says nothing."""
-    if re.fullmatch(r"\d+", text, re.ASCII):
+    if re.fullmatch(r"\d+", text.strip(), re.ASCII):
         seconds = float(text)
     else:
         try:
