@@ -1,6 +1,7 @@
 """What tests against real programs share: leaving where one is missing, and waiting for one to answer."""
 
 import os
+import re
 import time
 import urllib.request
 from collections.abc import Callable
@@ -16,8 +17,8 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def page_with(url: str, text: str, *, seconds: float = 30, tell: Callable[[], str] = str) -> str:
-    """GET *url* until the page holds *text*, for a server is started before it listens, and give the page.
+def page_with(url: str, text: str | re.Pattern[str], *, seconds: float = 30, tell: Callable[[], str] = str) -> str:
+    """GET *url* until the page holds *text* (or a match), for a server is started before it listens, and give the page.
 
     After *seconds* the test fails with the last answer and what *tell* says, such as the server's log.
     """
@@ -26,7 +27,7 @@ def page_with(url: str, text: str, *, seconds: float = 30, tell: Callable[[], st
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - tests ask their own servers
                 page: str = answer.read().decode()
-            if text in page:
+            if text.search(page) if isinstance(text, re.Pattern) else text in page:
                 return page
         except OSError as error:
             page = str(error)

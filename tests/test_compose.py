@@ -14,7 +14,7 @@ from real import page_with, unavailable
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 FILE = Path(__file__).parent.parent / "deploy/compose.yaml"
-SERVICES = ("exporter", "prometheus", "alertmanager")
+SERVICES = ("exporter", "prometheus", "alertmanager")  # with ports of their own
 NO_CREDENTIALS = dict.fromkeys(("SERVICE_TOKEN_ID", "SERVICE_TOKEN", "ACCESS_TOKEN"), "")
 
 
@@ -24,11 +24,11 @@ def commands(program: Callable[..., Path]) -> tuple[list[str], list[str]]:
     COMPOSE_UP and COMPOSE_DOWN name programs that stand in for Docker's own, called with the file and the services.
     """
     if "COMPOSE_UP" in os.environ:
-        return [os.environ["COMPOSE_UP"], str(FILE), *SERVICES], [os.environ["COMPOSE_DOWN"], str(FILE)]
+        return [os.environ["COMPOSE_UP"], str(FILE), *SERVICES, "pager"], [os.environ["COMPOSE_DOWN"], str(FILE)]
     compose = [str(program("docker")), "compose", "--file", str(FILE)]
     if subprocess.run([*compose[:1], "info"], capture_output=True, check=False).returncode:
         unavailable("docker's daemon does not answer: start it")
-    return [*compose, "up", "--detach", "--wait", *SERVICES], [*compose, "down", "--volumes"]
+    return [*compose, "up", "--detach", "--wait", *SERVICES, "pager"], [*compose, "down", "--volumes"]
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +79,12 @@ def test_prometheus_knows_its_alertmanager(addresses: dict[str, str]) -> None:
     """Alerts have somewhere to go: Prometheus found the Alertmanager, and that is ready."""
     page_with(f"{addresses['prometheus']}/api/v1/alertmanagers", "http://alertmanager:9093")
     page_with(f"{addresses['alertmanager']}/-/ready", "OK")
+
+
+def test_a_page_arrives(addresses: dict[str, str]) -> None:
+    """The demo's failing operation is told to the receiver of pages, as a webhook and as a chat message."""
+    for integration in ("webhook", "slack"):
+        delivered = re.compile(rf'alertmanager_notifications_total{{integration="{integration}"[^}}]*}} [1-9]')
+        page = page_with(f"{addresses['alertmanager']}/metrics", delivered, seconds=150)
+        failed = re.findall(rf'alertmanager_notifications_failed_total{{integration="{integration}".*}} (.*)', page)
+        assert {float(count) for count in failed} == {0}
