@@ -56,9 +56,10 @@ def gaps(polled: Polled, endpoint: str, number: int = 0) -> list[float]:
 
 async def next_answer(polled: Polled) -> None:
     """Wait for the next answer with operations."""
-    before = polled.status("acme", "shop", 1).operations.answered_at
-    while polled.status("acme", "shop", 1).operations.answered_at == before:  # noqa: ASYNC110 - as a scrape would see it
+    asked = len(polled.simulator.asked("operations"))
+    while len(polled.simulator.asked("operations")) == asked:  # noqa: ASYNC110 - as a server sees it
         await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)
 
 
 # -- what decides up
