@@ -133,7 +133,7 @@ class Application:
         self.settings = settings.model_copy(update={"web": settings.web.model_copy(update=kept)})
         self._credentials = credentials
         logs.configure(settings.log.level, settings.log.format)
-        self._slots.budget.resize(settings.api.requests_per_minute)
+        self._slots.resize(settings.api.requests_per_minute)
         self._own.budget(settings.api.requests_per_minute)
         self._exposition.ddl = settings.metrics.ddl
         self._poller.assign(self._assignment())

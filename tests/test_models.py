@@ -302,6 +302,27 @@ def test_summaries_with_shards_are_an_operation_for_each() -> None:
     assert [type(row) for row in deployment.operations] == [Operation, Operation]
 
 
+@pytest.mark.parametrize(("states", "told"), [(["error", "complete"], ["E", ""]), (["queued", "queued"], ["E", "E"])])
+def test_the_error_of_a_summary_belongs_to_the_shards_that_failed(states: list[str], told: list[str]) -> None:
+    """A shard that is well is not said to have failed; where no shard says that it did, none is left out."""
+    rows = [shard(str(position), state=state) for position, state in enumerate(states)]
+    deployment = Deployment.model_validate(
+        {"deploy_operation_summaries": [summary(operations=rows, deploy_errors="E")]}
+    )
+    assert [row.errors for row in deployment.operations] == told
+
+
+def test_fields_of_the_deployment_may_stand_beside_it() -> None:
+    """What an answer gives beside the deployment is the deployment's, unless that says otherwise."""
+    beside = {"auto_cutover": True, "strategy": "serial", "queue_paused": False}
+    alone = DeployRequest.model_validate(beside).deployment
+    assert alone is not None
+    assert alone.model_dump(include=set(beside)) == beside
+    both = DeployRequest.model_validate({**beside, "deployment": {"auto_cutover": False}}).deployment
+    assert both is not None
+    assert (both.auto_cutover, both.strategy) == (False, "serial")
+
+
 @pytest.mark.parametrize("operations", [None, [], {}, "x"])
 def test_a_summary_without_rows_is_the_operation(operations: Any) -> None:
     """Where a summary lists no operations, it is one itself."""

@@ -71,6 +71,18 @@ def test_first_come_is_first_served() -> None:
     assert list(scene.held) == list("abcde")
 
 
+def test_a_larger_budget_is_used_at_once() -> None:
+    """What waits when the limit grows leaves then, and not when the old limit would have let it."""
+
+    async def act(scene: Scene) -> None:
+        tasks = [scene.start(name) for name in "ab"]
+        await asyncio.sleep(10)
+        scene.slots.resize(2)
+        await asyncio.gather(*tasks)
+
+    assert play(1, act).starts == {"a": 0, "b": 10}
+
+
 def test_a_waiter_that_is_cancelled_loses_no_slot() -> None:
     """When the first in the queue gives up, the next one leaves at the time when the first would have."""
 

@@ -4,7 +4,7 @@ Fields and their meaning come from the published OpenAPI documents; what differs
 fields, states that no document lists) was seen in live captures and is accepted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -194,11 +194,17 @@ class Summary(Operation):
         return self.sharded if self.sharded is not None else any(work.shard for work in self.shards)
 
     def operations(self) -> Iterator[Operation]:
-        """The summary as operations: one for each shard's row, or the summary itself where it has none."""
+        """The summary as operations: one for each shard's row, or the summary itself where it has none.
+
+        The error text belongs to the shards that failed, and to all of them where none says that it did.
+        """
         fields = {name: getattr(self, name) for name in Operation.model_fields}
-        for work in (self,) if self.shards.is_empty else self.shards:
+        works: Iterable[_Work] = (self,) if self.shards.is_empty else self.shards
+        failed = {work.id for work in works if work.state is OperationState.ERROR}
+        for work in works:
             own = {"id": work.id, "state": work.state, "progress": work.progress, "eta": work.eta}
-            yield Operation.model_construct(**(fields | own))
+            errors = self.errors if not failed or work.id in failed else ""
+            yield Operation.model_construct(**(fields | own | {"errors": errors}))
 
 
 def _positive(value: Any) -> int | None:

@@ -39,6 +39,11 @@ class Slots:
         """True while a request that belongs to a poll under way waits for its slot."""
         return self._turn.locked()
 
+    def resize(self, limit: int) -> None:
+        """Change the budget's limit; what waits looks at it at once."""
+        self.budget.resize(limit)
+        self._changed.set()
+
     def pause(self, seconds: float) -> None:
         """Let no request leave for *seconds*."""
         self.budget.pause(self._clock() + seconds)
