@@ -1,0 +1,124 @@
+"""What tests of the Helm chart share: Helm itself, values to install with, and what a pod is given."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from exporter.settings import Settings, load
+
+CHART = Path(__file__).parents[1] / "deploy" / "helm" / "planetscale-exporter"
+EXISTING = {"initech": {"id": "initech-id", "token": "initech-token"}, "oauth": {"key": "umbrella-access"}}
+POD_NAME = {"fieldRef": {"fieldPath": "metadata.name"}}
+
+Document = dict[str, Any]
+
+MINIMAL: Document = {
+    "image": {"repository": "registry.example.com/planetscale-exporter"},
+    "config": {"targets": ["acme"]},
+    "credentials": {"default": {"service_token_id": "default-id", "service_token": "default-token"}},
+}
+FULL: Document = {
+    "image": {**MINIMAL["image"], "digest": f"sha256:{'0' * 64}"},
+    "imagePullSecrets": [{"name": "registry"}],
+    "replicas": 3,
+    "config": {
+        "targets": ["acme", "initech/crm/42", "umbrella/web-*", "globex", "!acme/legacy-*"],
+        "api": {"timeout": "15s", "max_response_bytes": 16777216},
+        "poll": {"interval": 45, "stale_after": "1h30m"},
+        "web": {"telemetry_path": "/other", "enable_lifecycle": True},
+        "metrics": {"ddl": False, "max_operations": 10_000_000},
+        "log": {"level": "debug", "format": "json"},
+    },
+    "credentials": {
+        **MINIMAL["credentials"],
+        "organizations": {
+            "initech": {"existingSecret": {"name": "initech", "service_token_id": "id", "service_token": "token"}},
+            "umbrella": {"existingSecret": {"name": "oauth", "access_token": "key"}},
+            "globex": {"access_token": "globex-access"},
+        },
+    },
+    "serviceMonitor": {
+        "enabled": True,
+        "labels": {"release": "prometheus"},
+        "interval": "30s",
+        "relabelings": [{"targetLabel": "cluster", "replacement": "one"}],
+    },
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+    "dashboards": {"enabled": True, "annotations": {"grafana_folder": "PlanetScale"}},
+    "env": [{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}],
+    "volumes": [{"name": "authority", "configMap": {"name": "authority"}}],
+    "volumeMounts": [{"name": "authority", "mountPath": "/etc/authority"}],
+    "podAnnotations": {"example.com/team": "data"},
+    "podLabels": {"example.com/tier": "monitoring"},
+    "priorityClassName": "high",
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "affinity": {"nodeAffinity": {}},
+    "tolerations": [{"key": "monitoring", "operator": "Exists"}],
+}
+
+
+@dataclass(frozen=True)
+class Helm:
+    """One generation of Helm, with a folder for values."""
+
+    program: Path
+    folder: Path
+
+    def tried(self, command: str, *words: str | Path, values: object = None) -> subprocess.CompletedProcess[str]:
+        """Run one command with *values*, however it ends."""
+        file = self.folder / "values.yaml"
+        file.write_text(yaml.safe_dump(values or {}))
+        given = [self.program, command, *words, *(("--values", file) if values is not None else ())]
+        return subprocess.run(given, capture_output=True, text=True, check=False)
+
+    def __call__(self, command: str, *words: str | Path, values: object = None) -> str:
+        """Run one command, which must work, and give its output."""
+        done = self.tried(command, *words, values=values)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def rendered(self, values: object, *, name: str = "planetscale-exporter", chart: Path = CHART) -> list[Document]:
+        """Give the objects that an installation would create."""
+        return [each for each in yaml.safe_load_all(self("template", name, chart, values=values)) if each]
+
+
+def one(kind: str, documents: list[Document]) -> Document:
+    """Give the first object of its kind."""
+    return next(each for each in documents if each["kind"] == kind)
+
+
+def pod(documents: list[Document]) -> Document:
+    """Give the template of the pods."""
+    return dict(one("StatefulSet", documents)["spec"]["template"])
+
+
+def mounted(documents: list[Document], folder: Path) -> Path:
+    """Write what the kubelet would mount, with EXISTING as the Secrets that are there, and give the configuration."""
+    secrets = {each["metadata"]["name"]: each["stringData"] for each in documents if each["kind"] == "Secret"}
+    [volume] = [each for each in pod(documents)["spec"]["volumes"] if each["name"] == "config"]
+    for source in volume["projected"]["sources"]:
+        if "secret" in source:
+            data = {**EXISTING, **secrets}[source["secret"]["name"]]
+            files = {item["path"]: data[item["key"]] for item in source["secret"]["items"]}
+        else:
+            files = one("ConfigMap", documents)["data"]
+        for path, text in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+    return folder
+
+
+def read(documents: list[Document], folder: Path, pod_name: str) -> Settings:
+    """Give the settings as the exporter reads them in the pod of that name, with *folder* mounted."""
+    [container] = pod(documents)["spec"]["containers"]
+    [mount] = [each for each in container["volumeMounts"] if each["name"] == "config"]
+    environ = {
+        each["name"]: pod_name
+        if each.get("valueFrom") == POD_NAME
+        else each["value"].replace(mount["mountPath"], str(folder))
+        for each in container["env"]
+    }
+    return load([], environ)
