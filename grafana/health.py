@@ -88,7 +88,7 @@ def _tiles() -> list[Panel]:
         ),
         _tile(
             "Oldest values",
-            "The time since the last good poll, of the deploy request that waits longest and is not over.",
+            "The time since the last good poll, of the deploy request that waits longest and moves.",
             f"max({AGE})",
             unit="s",
             colours=(NEUTRAL, (600, WARNING), (1200, BAD)),

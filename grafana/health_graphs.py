@@ -70,7 +70,7 @@ def _ages() -> timeseries.Panel:
     return lines(
         (
             "How old values are",
-            "The time since the last good poll, of the five deploy requests that wait longest and are not over.",
+            "The time since the last good poll, of the five deploy requests that wait longest and move.",
         ),
         [(f"topk(5, {AGE})", "{{database}} #{{deploy_request}}")],
         empty="Nothing has been polled yet.",

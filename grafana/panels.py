@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, tim
 from grafana_foundation_sdk.models import common, dashboard
 
 DATASOURCE: Final = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
-BAD, WARNING, NOTICE, PLAIN = "red", "orange", "yellow", "text"
+BAD, WARNING, NOTICE, PLAIN = "red", "orange", "dark-yellow", "text"
 NEUTRAL: Final = "transparent"  # a tile that stands for nothing to worry about
 COUNTS: Final = frozenset({"none", "cpm"})
 SOFT_TOP: Final = 5  # so that the axis of a graph that counts to one has no fractions

@@ -135,10 +135,10 @@ RUNNING: Final = in_state(OperationState.IN_PROGRESS)
 LIVE: Final = in_state(*(state for state in OperationState if not state.is_final))
 THROTTLED: Final = f"(time() - {operation('throttled_timestamp_seconds')} < {THROTTLED_WITHIN}) and {RUNNING}"
 IDLE: Final = f"time() - {operation('last_advance_timestamp_seconds')}"
-# Since the last good poll, of those that are still polled: what is over keeps its last values.
+# Since the last good poll; what stands still is polled seldom, and what is over not at all.
 AGE: Final = (
     f"time() - {request('last_success_timestamp_seconds')}\n"
-    f"unless {deployment_in(*(state for state in DeploymentState if state.is_finished))}"
+    f"unless {deployment_in(*(state for state in DeploymentState if not state.is_moving))}"
 )
 STALLED: Final = (
     f"({IDLE} > {STALLED_AFTER}) and {RUNNING}\n"

@@ -12,7 +12,7 @@ RUNS, WAITS, DONE, FAILED, PERSON, UNDONE, UNKNOWN = (
     "#8e8e9a",
     "green",
     "red",
-    "yellow",
+    "dark-yellow",
     "purple",
     "#5a5a66",
 )
