@@ -18,7 +18,7 @@ from exporter.polling.fleet import Fleet, Limits
 from exporter.polling.jobs import Job
 from exporter.polling.pace import Timing, interval_of, rank_of
 from exporter.polling.plan import Plan
-from exporter.polling.schedule import Entry, Schedule, Wait, back_off, decide, spread
+from exporter.polling.schedule import Entry, Schedule, Wait, again, back_off, decide
 from exporter.polling.skips import Skips
 from exporter.polling.snapshot import Scope, SnapshotStore
 
@@ -188,10 +188,7 @@ class Poller:
             self._fleet.outcomes.worked(job)
         entry.failures = 0
         entry.interval = self._interval(job)
-        # What had to wait for the budget is spread already.
-        together = entry.first and started - entry.due < _TICK
-        due = started + (spread(job, entry.interval) if together else entry.interval)
-        self._schedule.finish(entry, due, rank_of(job, self._fleet), requests)
+        self._schedule.finish(entry, again(entry, started, entry.interval), rank_of(job, self._fleet), requests)
         self._sync([job.scope] if job.database else self._fleet.scopes())
 
     def _failed(self, entry: Entry, reason: str, error: str, *, not_found: bool = False) -> None:

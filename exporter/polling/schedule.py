@@ -25,6 +25,7 @@ class Rank(IntEnum):
     """Nice to know: asked with the budget that is left, and never late."""
 
 
+_TOGETHER: Final = 1.0
 _WEIGHTS: Final = {Rank.MOVING: 0.8, Rank.REST: 0.2}
 
 
@@ -188,6 +189,13 @@ def decide(
     if delay == 0:
         return entry
     return Wait(float("inf") if delay is None else delay, for_budget=True)
+
+
+def again(entry: Entry, started: float, interval: float) -> float:
+    """When a job is due again, given when it was started and how often it is due now."""
+    # What had to wait for the budget is spread already.
+    started_together = entry.first and started - entry.due < _TOGETHER
+    return started + (spread(entry.job, interval) if started_together else interval)
 
 
 def back_off(failures: int, interval: float, longest: float, chance: float) -> float:
