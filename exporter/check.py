@@ -20,9 +20,10 @@ from exporter.planetscale.rows import Rows
 from exporter.planetscale.slots import Slots
 from exporter.polling.databases import is_watched
 from exporter.polling.estimate import Estimate, Workload, estimate
+from exporter.polling.jobs import requests_for
 from exporter.polling.pace import Timing
 from exporter.polling.plan import Plan
-from exporter.polling.snapshot import Key
+from exporter.polling.snapshot import Key, Scope
 from exporter.settings import Settings
 
 _AT_ONCE: Final = 10
@@ -40,25 +41,29 @@ class _Unobserved:
 
 @dataclass(slots=True)
 class Findings:
-    """What was found, and what was refused, by what it is about."""
+    """What was found, and what was refused, by what it is about.
+
+    Of organisations, how many databases they list; of databases, their queue; of deploy requests, whether they move.
+    """
 
     listed: dict[str, int] = field(default_factory=dict)
-    queues: dict[tuple[str, str], Rows[Deployment]] = field(default_factory=dict)
+    queues: dict[Scope, Rows[Deployment]] = field(default_factory=dict)
     numbered: dict[Key, bool] = field(default_factory=dict)
-    not_asked: int = 0
+    databases_not_asked: int = 0
+    numbers_not_asked: int = 0
     errors: dict[str, str] = field(default_factory=dict)
 
     def workload(self) -> Workload:
-        """Counts; databases that were not asked are taken to be like the others."""
+        """Counts; what was not asked is taken to be like what was."""
+        databases = len(self.queues) + self.databases_not_asked
+        numbered = len(self.numbered) + self.numbers_not_asked
         moving = sum(any(map(_moves, queue)) for queue in self.queues.values())
-        asked = len(self.queues)
-        scale = (asked + self.not_asked) / asked if asked else 1.0
         return Workload(
             listed_databases=tuple(self.listed.values()),
-            databases=asked + self.not_asked,
-            moving_databases=round(moving * scale),
-            numbered=len(self.numbered),
-            moving_numbered=sum(self.numbered.values()),
+            databases=databases,
+            moving_databases=_scaled(moving, len(self.queues), databases),
+            numbered=numbered,
+            moving_numbered=_scaled(sum(self.numbered.values()), len(self.numbered), numbered),
         )
 
 
@@ -87,7 +92,7 @@ async def find(client: PlanetScale, plan: Plan, *, most_requests: int) -> Findin
         findings.listed[organization] = len(rows)
         databases.update(dict.fromkeys(_watched(plan, organization, rows)))
 
-    async def ask_queue(name: tuple[str, str]) -> None:
+    async def ask_queue(name: Scope) -> None:
         findings.queues[name] = await client.deploy_queue(*name)
 
     async def ask_operations(key: Key) -> None:
@@ -95,11 +100,13 @@ async def find(client: PlanetScale, plan: Plan, *, most_requests: int) -> Findin
         findings.numbered[key] = not rows or any(not row.state.is_final for row in rows)
 
     await _each(plan.organizations, list_databases, findings, str)
-    left = max(1, most_requests - len(findings.listed) - len(plan.numbered))
-    names = sorted(databases)
-    findings.not_asked = len(names[left:])
+    left = max(1, most_requests - sum(map(requests_for, findings.listed.values())))
+    keys, names = sorted(plan.numbered), sorted(databases)
+    findings.numbers_not_asked = len(keys[left:])
+    await _each(keys[:left], ask_operations, findings, str)
+    left = max(1, left - len(keys))
+    findings.databases_not_asked = len(names[left:])
     await _each(names[:left], ask_queue, findings, "/".join)
-    await _each(plan.numbered, ask_operations, findings, str)
     return findings
 
 
@@ -114,13 +121,25 @@ def report(findings: Findings, result: Estimate, limit: int) -> Iterable[str]:
     left_out = sum(max(0, len(found) - _MOST_LINES) for found in (findings.queues, findings.numbered))
     if left_out:
         yield f"... and {left_out} more"
-    if findings.not_asked:
-        yield f"{_count(findings.not_asked, 'database')} more to watch, not asked now: that would take over a minute"
-    verdict = "enough" if result.needed <= limit else "too small: raise api.requests_per_minute or the intervals"
-    yield f"request budget: about {result.needed} a minute needed, {limit} allowed: {verdict}"
-    yield f"values of what moves get at most about {result.oldest:.0f}s old"
+    for left_out, noun in ((findings.databases_not_asked, "database"), (findings.numbers_not_asked, "deploy request")):
+        if left_out:
+            yield f"{_count(left_out, noun)} more to poll, not asked now: that would take over a minute"
+    yield from _budget(result, limit, is_whole=not findings.errors)
     for subject, error in sorted(findings.errors.items()):
         yield f"{subject}: {error}"
+
+
+def _budget(result: Estimate, limit: int, *, is_whole: bool) -> Iterable[str]:
+    """What the budget has to be; what was refused may need more of it."""
+    needed = f"request budget: about {result.needed} a minute needed"
+    if result.needed > limit:
+        yield f"{needed}, {limit} allowed: too small: raise api.requests_per_minute or the intervals"
+    elif not is_whole:
+        yield f"{needed} for what answered, {limit} allowed: not known for what was refused"
+        return
+    else:
+        yield f"{needed}, {limit} allowed: enough"
+    yield f"values of what moves get at most about {result.oldest:.0f}s old"
 
 
 async def _each(
@@ -142,12 +161,16 @@ async def _each(
     await asyncio.gather(*map(one, subjects))
 
 
-def _watched(plan: Plan, organization: str, rows: Iterable[Database]) -> Iterable[tuple[str, str]]:
+def _watched(plan: Plan, organization: str, rows: Iterable[Database]) -> Iterable[Scope]:
     return ((organization, row.name) for row in rows if row.name and is_watched(plan, organization, row))
 
 
 def _moves(row: Deployment) -> bool:
     return (row.state is not None and row.state.is_moving) or any(not each.state.is_final for each in row.operations)
+
+
+def _scaled(part: int, asked: int, whole: int) -> int:
+    return round(part * whole / asked) if asked else 0
 
 
 def _first(found: list[T]) -> list[T]:

@@ -1,16 +1,12 @@
 """What each job asks PlanetScale, and what of the fleet takes the answer."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from exporter.planetscale.client import PlanetScale
 from exporter.planetscale.rows import Rows
 from exporter.polling.fleet import Fleet, Taken
-from exporter.polling.jobs import Job, Kind
-
-_PER_PAGE: Final = 100
+from exporter.polling.jobs import Job, Kind, requests_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +18,8 @@ class Answer:
 
     @property
     def requests(self) -> int:
-        """How many requests it took: one a page."""
-        return max(1, math.ceil(len(self.rows) / _PER_PAGE))
+        """How many requests it took."""
+        return requests_for(len(self.rows))
 
 
 async def ask(job: Job, client: PlanetScale, fleet: Fleet, retention: float, time: Callable[[], float]) -> Answer:

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from exporter.polling.jobs import requests_for
 from exporter.polling.pace import Timing
 
-_PER_PAGE: Final = 100
 _URGENT_SHARE: Final = 0.8
 
 
@@ -40,7 +40,7 @@ def estimate(load: Workload, timing: Timing, limit: int) -> Estimate:
     # What moves: queues of databases, operations and deploy requests of numbered targets.
     urgent = 60 / timing.interval * (load.moving_databases + 2 * load.moving_numbered)
     others = (
-        60 / timing.discovery_interval * sum(max(1, math.ceil(count / _PER_PAGE)) for count in load.listed_databases)
+        60 / timing.discovery_interval * sum(map(requests_for, load.listed_databases))
         + 60 / timing.discovery_interval * (load.databases + idle_databases)
         + 60 / timing.idle_interval * 2 * idle_numbered
         + 60 / timing.interval * load.moving_numbered

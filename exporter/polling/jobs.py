@@ -1,9 +1,12 @@
 """The polls there are: one for each endpoint and thing to ask about."""
 
+import math
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from exporter.polling.snapshot import Key, Scope
+
+_PER_PAGE: Final = 100
 
 
 class Kind(StrEnum):
@@ -44,3 +47,8 @@ class Job(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.subject} ({self.kind})"
+
+
+def requests_for(rows: int) -> int:
+    """How many requests it takes to read a list of so many rows: one a page."""
+    return max(1, math.ceil(rows / _PER_PAGE))
