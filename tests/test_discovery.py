@@ -23,7 +23,7 @@ from exporter.simulator import Change, Fault, Scenario, Step
 
 # Shorter than the defaults, so that all faults are forgotten soon.
 TIMES: Final = TIMING._replace(idle_interval=120)
-KEEPS: Final = LIMITS._replace(stale_after=180, retention=1800)
+KEEPS: Final = LIMITS._replace(stale_after=180, retention=3600)
 SEEN_WITHIN: Final = TIMES.discovery_interval + 4
 SETTLED: Final = 1.3 * TIMES.idle_interval + SEEN_WITHIN
 NAMES: Final = ("alpha", "beta")
@@ -62,9 +62,9 @@ def step(state: str, lasts: float) -> Step:
 def plots(draw: st.DrawFn) -> Scenario:
     """States in any order, each for some minutes, the last for ever."""
     begin = draw(st.lists(st.sampled_from(UNQUEUED), max_size=1))
-    goes_on = draw(st.lists(st.sampled_from((*LIVE, *LIVE, *FAILED, "cancelled", "error", *UNQUEUED)), max_size=5))
-    steps = [step(state, 60 * draw(st.integers(3, 20))) for state in (*begin, "queued", *goes_on)]
-    last = step(draw(st.sampled_from((*LIVE, *FAILED, *OVER, *OVER, *UNQUEUED))), float("inf"))
+    goes_on = draw(st.lists(st.sampled_from((*LIVE, *LIVE, *FAILED, "cancelled", "error", *UNQUEUED)), max_size=3))
+    steps = [step(state, 60 * draw(st.integers(3, 8))) for state in (*begin, "queued", *goes_on)]
+    last = step(draw(st.sampled_from((*LIVE, *FAILED, *OVER, *OVER, *OVER, *UNQUEUED))), float("inf"))
     changes = tuple(Change(f"table{number}", "DDL") for number in range(draw(st.integers(1, 2))))
     return Scenario((*steps, last), changes, strategy=draw(st.sampled_from(["serial", "parallel"])))
 
@@ -156,7 +156,7 @@ class Discovery(RuleBasedStateMachine):
             # What answers 404 goes; what is finished by then is never listed again.
             self.seen.clear()
 
-    @rule(minutes=st.integers(1, 30))
+    @rule(minutes=st.integers(1, 15))
     def pass_time(self, minutes: int) -> None:
         """Let minutes pass."""
         self.wait(60 * minutes)

@@ -258,6 +258,20 @@ async def test_what_finished_before_the_start_is_found(loop: VirtualLoop) -> Non
 
 
 @virtually
+async def test_an_end_between_two_lists_is_seen(loop: VirtualLoop) -> None:
+    """Cancelled, queued again and complete before any list could tell: it ends as what it is, not as what it was."""
+    simulator = simulated(loop)
+    plot = scenario((30, "queued"), (300, "cancelled"), (0.1, "in_progress"), (FOREVER, "complete"))
+    simulator.add_deploy_request("acme", "shop", plot)
+    async with polling(loop, simulator, "acme") as polled:
+        await asyncio.sleep(200)
+        assert states(polled) == {"acme/shop/1": "cancelled"}
+        await asyncio.sleep(140 + DISCOVERY)
+        assert states(polled) == {"acme/shop/1": "complete"}
+        assert polled.status("acme", "shop", 1).watched[0].operation.progress == 100
+
+
+@virtually
 async def test_a_requeued_one_comes_back(loop: VirtualLoop) -> None:
     """What was cancelled, has gone, and is queued again is exported again."""
     simulator = simulated(loop)

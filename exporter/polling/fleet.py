@@ -322,7 +322,7 @@ class Fleet:
         """What a list feeds and does not name any more is followed by its own polls."""
         for followed in self._in(scope, feed):
             if followed.status.key not in present and asked >= followed.status.deployment.asked:
-                followed.feed, followed.rowless = Feed.OWN, False
+                followed.feed, followed.rowless, followed.unlisted = Feed.OWN, False, asked
 
     def _note_moves(self, scope: Scope) -> None:
         self._databases[scope].moves = any(followed.status.moves for followed in self._in(scope, Feed.QUEUE))

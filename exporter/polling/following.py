@@ -28,13 +28,15 @@ class Followed:
     """What is known of a deploy request, and where that comes from.
 
     `rowless` says that its row in the queue should hold operations and holds none, `empty` that the operations
-    endpoint's last answer held none.
+    endpoint's last answer held none. `unlisted` is the question whose answer named it no more: its end may have come
+    between two lists.
     """
 
     status: DeployRequestStatus
     feed: Feed
     rowless: bool = False
     empty: bool = False
+    unlisted: int = 0
 
     @property
     def has_own_operations(self) -> bool:
@@ -62,7 +64,7 @@ class Followed:
         if self.feed is Feed.OWN and is_over(status):
             if not status.operations.ok or status.operations.asked < status.deployment.asked:
                 yield Kind.OPERATIONS
-            if not status.request.ok:
+            if not status.request.ok or status.request.asked < self.unlisted:
                 yield Kind.REQUEST
         elif self.has_own_operations:
             yield Kind.OPERATIONS
