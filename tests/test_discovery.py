@@ -74,7 +74,7 @@ class Is(Enum):
 
     LIVE = auto()
     OVER = auto()
-    UNQUEUED = auto()
+    ABSENT = auto()
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class Discovery(RuleBasedStateMachine):
         if now is None:
             is_gone = self.home(key.database) or self.now - self.removed[key.database] > KEEPS.stale_after + SEEN_WITHIN
             assert status is None or not is_gone
-        elif now.condition is Is.UNQUEUED:
+        elif now.condition is Is.ABSENT:
             assert status is None
         elif now.condition is Is.LIVE:
             assert status
@@ -261,8 +261,8 @@ class Discovery(RuleBasedStateMachine):
             return None
         scene = found[0].scene
         state = scene.step.state
-        is_over = state in OVER or (state in FAILED and scene.closed is not None)
-        condition = Is.OVER if is_over else Is.UNQUEUED if state in UNQUEUED else Is.LIVE
+        is_absent = state in UNQUEUED or (state in FAILED and scene.closed is not None)
+        condition = Is.ABSENT if is_absent else Is.OVER if state in OVER else Is.LIVE
         return Truth(
             state,
             condition,

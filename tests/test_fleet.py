@@ -202,6 +202,21 @@ async def test_what_finishes_keeps_its_final_values_and_goes(loop: VirtualLoop) 
 
 
 @virtually
+async def test_a_failure_stays_as_long_as_it_is_open(loop: VirtualLoop) -> None:
+    """A failed deployment is exported for hours; once somebody has closed the deploy request, it goes."""
+    simulator = simulated(loop)
+    simulator.add_deploy_request("acme", "shop", "failed", age=3600)
+    async with polling(loop, simulator, "acme") as polled:
+        await asyncio.sleep(180 * MINUTE)
+        assert states(polled) == {"acme/shop/1": "complete_error"}
+        simulator.close_deploy_request("acme", "shop", 1)
+        await asyncio.sleep(2 * MINUTE)
+        assert polled.keys() == set()
+        await asyncio.sleep(10 * MINUTE)
+        assert polled.keys() == set()
+
+
+@virtually
 async def test_what_is_finished_and_still_listed_does_not_come_back(loop: VirtualLoop) -> None:
     """An `error` stays in the list of open deploy requests for days: exported for `poll.retention` only."""
     simulator = simulated(loop)

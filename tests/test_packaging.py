@@ -71,7 +71,7 @@ def test_compose_services_are_pinned_confined_and_on_loopback(service: str) -> N
     assert re.fullmatch(r"localhost/.+|.+:v?\d+\.\d+\.\d+", settings["image"])
     assert settings["cap_drop"] == ["ALL"]
     assert settings["security_opt"] == ["no-new-privileges:true"]
-    assert all(port.startswith("${LISTEN:-127.0.0.1}:") for port in settings["ports"])
+    assert all(port.startswith("${LISTEN:-127.0.0.1}:") for port in settings.get("ports", []))
     assert all(volume.endswith(":ro") for volume in settings.get("volumes", []) if volume.startswith("."))
 
 

@@ -312,7 +312,8 @@ class Fleet:
         return known or self._follow(DeployRequestStatus(key, configured=False), Feed.OWN)
 
     def _finished_lately(self, key: Key, deployment: Deployment, now: float) -> bool:
-        if self._past.is_retired(key):
+        is_failure = deployment.state is not None and deployment.state.is_failed
+        if is_failure or self._past.is_retired(key):
             return False
         was_queued = deployment.queued_at or deployment.started_at
         at = deployment.finished_at or (now if was_queued else None)

@@ -86,9 +86,14 @@ def is_over(status: DeployRequestStatus) -> bool:
 
 
 def finished_at(status: DeployRequestStatus, now: float) -> float | None:
-    """When it came to its end: as the API says, else when that was first seen; None while it has not."""
+    """When it came to its end: as the API says, else when that was first seen; None while it has not.
+
+    A failure stays for as long as it is open, and not a moment longer: somebody has dealt with it.
+    """
     if not is_over(status):
         return None
+    if status.state is not None and status.state.is_failed:
+        return float("-inf")
     deployment = status.deployment.value
     if deployment and deployment.finished_at is not None:
         return deployment.finished_at
