@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -23,6 +23,7 @@ TOKEN_ID, TOKEN = "k3y1dabcdef9", "pscale_tkn_Zq8xVtYw42LmNo"
 CREDENTIAL = f"{TOKEN_ID}:{TOKEN}"
 LOGIN = {"PLANETSCALE_SERVICE_TOKEN_ID": TOKEN_ID, "PLANETSCALE_SERVICE_TOKEN": TOKEN}
 
+MODULE = ("-m", "exporter")
 FAST = ("--poll.interval=1s", "--poll.idle-interval=1s", "--poll.discovery-interval=1s")
 
 Samples = list[tuple[str, dict[str, str], float]]
@@ -181,9 +182,9 @@ async def until(
 
 
 @asynccontextmanager
-async def exporting(*argv: str, listen: str = "127.0.0.1:0", **environ: str) -> AsyncIterator[Exporter]:
-    """Start `python -m exporter` on a free port, wait until it listens; end it with the context, well."""
-    command = [sys.executable, "-m", "exporter", *argv, f"--web.listen-address={listen}"]
+async def exporting(*argv: str, run: Sequence[str] = MODULE, **environ: str) -> AsyncIterator[Exporter]:
+    """Start `python -m exporter`, or what *run* says, on a free port until the context ends; it is to end well."""
+    command = [sys.executable, *run, *argv, "--web.listen-address=127.0.0.1:0"]
     process = await asyncio.create_subprocess_exec(*command, env=surroundings(environ), stdout=PIPE, stderr=PIPE)
     async with ClientSession() as client:
         exporter = Exporter(process, client)
@@ -205,7 +206,7 @@ async def exporting(*argv: str, listen: str = "127.0.0.1:0", **environ: str) -> 
 
 async def outcome(*argv: str, **environ: str) -> tuple[int, str, str]:
     """Run the exporter to its end: exit code, standard output, standard error."""
-    command = [sys.executable, "-m", "exporter", *argv]
+    command = [sys.executable, *MODULE, *argv]
     process = await asyncio.create_subprocess_exec(*command, env=surroundings(environ), stdout=PIPE, stderr=PIPE)
     async with asyncio.timeout(50):
         out, err = await process.communicate()

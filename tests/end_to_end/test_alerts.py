@@ -1,42 +1,16 @@
 """From what goes wrong at PlanetScale to the message that somebody gets, and back, through the shipped files."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from monitoring import FindProgram, Monitoring, monitoring
-from processes import CREDENTIAL, FAST, LOGIN, exporting, planetscale
+from alerted import ARGV, GENERATIONS, HOUR, Measure, acme, nobody_was_told_twice, opened
+from monitoring import FindProgram, monitoring
+from processes import CREDENTIAL, LOGIN, exporting, planetscale
 
-from exporter.simulator import SCENARIOS, Fault, Simulator
+from exporter.simulator import Fault
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
-GENERATIONS = pytest.mark.parametrize("newer", [False, True], ids=["older", "newer"])
-HOUR = 3600.0
-ARGV = ("--target=acme", *FAST, "--api.requests-per-minute=6000", "--poll.stale-after=5s", "--poll.retention=1s")
-
-Measure = Callable[[str, object], None]
-
-
-def opened(simulator: Simulator, scenario: str, state: str, later: float) -> str:
-    """Open a deploy request in a database of its own, *later* seconds after its deployment came into *state*."""
-    database = f"{scenario}-{len(simulator.organizations['acme'])}".replace("_", "-")
-    simulator.add_database("acme", database)
-    simulator.add_deploy_request("acme", database, scenario, age=SCENARIOS[scenario].begins(state) + later)
-    return database
-
-
-def acme() -> Simulator:
-    """An organisation without a database."""
-    simulator = Simulator(requests_per_minute=100_000)
-    simulator.add_organization("acme", CREDENTIAL)
-    return simulator
-
-
-def nobody_was_told_twice(run: Monitoring) -> None:
-    """No two pages say the same; in the chat no headline about the same comes twice before it is resolved."""
-    pages = [str(message) for message in run.messages if message.is_page]
-    assert len(pages) == len(set(pages)), run.tell()
 
 
 @GENERATIONS
@@ -72,43 +46,6 @@ async def test_a_failed_operation_pages_once_and_resolves(
         page = await run.page("PlanetScaleDeployOperationErrored", "resolved", database=database)
         record_property("seconds from closed to resolved", round(page.at - closed_at, 1))
         await run.chat(f"RESOLVED: acme/{database} deploy request #1")
-        nobody_was_told_twice(run)
-
-
-@GENERATIONS
-async def test_what_stands_still_is_told_by_how_bad_it_is(
-    program: FindProgram, tmp_path: Path, record_property: Measure, *, newer: bool
-) -> None:
-    """Stalled for an hour and throttled are tickets, two hours page and mute the ticket, gated is for information."""
-    simulator = acme()
-    async with (
-        planetscale(simulator) as api,
-        exporting(*ARGV, f"--api.url={api.url}", **LOGIN) as exporter,
-        monitoring(program, tmp_path, exporter.port, newer=newer) as run,
-    ):
-        opened_at = time.time()
-        moving = opened(simulator, "long_copy", "in_progress", HOUR)
-        slow = opened(simulator, "stalled", "in_progress", 2 * HOUR + 45 * 60)
-        stuck = opened(simulator, "stalled", "in_progress", 2 * HOUR + 150 * 60)
-        throttled = opened(simulator, "throttled", "in_progress", 3 * HOUR)
-        gated = opened(simulator, "gated", "pending_cutover", 600)
-        labels = {"database": stuck, "table": "events", "deploy_request": "1"}
-        page = await run.page("PlanetScaleDeployOperationStalled", severity="critical", **labels)
-        record_property("seconds from stall to page", round(page.at - opened_at, 1))
-        await run.mutes("PlanetScaleDeployOperationStalled", "warning", **labels)
-        for title in (
-            f"WARNING: acme/{slow} deploy request #1 - A schema change makes no progress",
-            f"WARNING: acme/{throttled} deploy request #1 - A schema change has been throttled",
-            f"INFO: acme/{gated} deploy request #1 - A gated deploy request waits",
-        ):
-            await run.chat(title)
-        for database in (slow, stuck, throttled):
-            simulator.close_deploy_request("acme", database, 1)
-        await run.page("PlanetScaleDeployOperationStalled", "resolved", **labels)
-        for database in (slow, stuck, throttled):
-            await run.chat(f"RESOLVED: acme/{database} deploy request #1")
-        assert not [each for each in run.messages if moving in str(each)], run.tell()
-        assert not [each for each in run.messages if each.title.startswith(f"WARNING: acme/{stuck}")], run.tell()
         nobody_was_told_twice(run)
 
 

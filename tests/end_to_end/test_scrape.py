@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
+from alerted import GENERATIONS
 from monitoring import FindProgram, monitoring, promtool
 from processes import CREDENTIAL, FAST, LOGIN, exporting, planetscale, until
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
@@ -14,7 +15,6 @@ from exporter.metrics.families import FAMILIES
 from exporter.simulator import SCENARIOS, Simulator
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
-GENERATIONS = pytest.mark.parametrize("newer", [False, True], ids=["older", "newer"])
 ACCEPTS = {
     "2.42": "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
