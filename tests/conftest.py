@@ -34,3 +34,10 @@ def program() -> Callable[..., Path]:
         return Path(found)
 
     return find
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write what the tests that passed have measured: a line for each `record_property`."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{value!s:>6} {name} ({report.nodeid.rsplit('::', 1)[-1]})")
