@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LONGEST_NAME = 80
+LONGEST_PATH = 4096
 
 
 class ConfigError(Exception):
@@ -19,10 +20,10 @@ class ConfigError(Exception):
         super().__init__("\n".join(self.mistakes))
 
 
-def shown(name: str) -> str:
+def shown(name: str, longest: int = _LONGEST_NAME) -> str:
     """*name* as it may stand in one line: what can't be printed is escaped, what is too long is cut."""
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[:_LONGEST_NAME])
-    return escaped if len(name) <= _LONGEST_NAME else escaped + "…"
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[:longest])
+    return escaped if len(name) <= longest else escaped + "…"
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

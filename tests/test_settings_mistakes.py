@@ -245,3 +245,11 @@ def test_any_input_ends_in_settings_or_mistakes(argv: list[str], environ: dict[s
         assert all(line.isprintable() for line in outcome.mistakes)
     else:
         assert outcome.organizations
+
+
+def test_a_long_path_is_told_whole(tmp_path: Path) -> None:
+    """The file is named as its user wrote it, however deep it lies."""
+    folder = tmp_path / ("deep" * 20)
+    folder.mkdir()
+    file = folder / "file.yml"
+    assert mistakes([TARGET, *in_file(file, "poll: {intervall: 5s}")])[0].startswith(f"{file}: poll.intervall: ")

@@ -125,6 +125,10 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
+def _operation_state(value: Any) -> OperationState:
+    return OperationState(value)
+
+
 def _deployment_state(value: Any) -> DeploymentState | None:
     return None if value is None else DeploymentState(value)
 
@@ -140,7 +144,7 @@ class _Work(_Answer):
     """What an operation, a summary and a shard's row share."""
 
     id: Identifier = None
-    state: Annotated[OperationState, PlainValidator(OperationState)] = OperationState.UNKNOWN
+    state: Annotated[OperationState, PlainValidator(_operation_state)] = OperationState.UNKNOWN
     progress: Percentage = Field(None, validation_alias="progress_percentage")
     eta: Seconds = Field(None, validation_alias="eta_seconds")
 

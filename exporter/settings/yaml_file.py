@@ -11,7 +11,7 @@ import yaml
 
 from exporter import files
 from exporter.credentials import Source
-from exporter.mistakes import shown, suggestion
+from exporter.mistakes import LONGEST_PATH, shown, suggestion
 from exporter.settings.given import Given, Text, split
 from exporter.settings.table import SECTIONS, SETTINGS, TARGETS
 from exporter.targets import is_name
@@ -35,7 +35,7 @@ class File:
 
     def name(self, key: str) -> str:
         """How the user wrote *key*."""
-        return f"{shown(self.path)}: {key}"
+        return f"{shown(self.path, LONGEST_PATH)}: {key}"
 
 
 def read(source: Given) -> File:
