@@ -93,6 +93,30 @@ async def test_no_answer_of_the_api_holds_the_end() -> None:
                 assert await exporter.end() == 0
 
 
+DEAF = """
+import socket, sys, time
+look_up = socket.getaddrinfo
+def deaf(host, *rest, **more):
+    if host != "api.invalid":
+        return look_up(host, *rest, **more)
+    sys.stderr.write("looking up\\n")
+    time.sleep(3600)
+socket.getaddrinfo = deaf
+from exporter.cli import main
+sys.exit(main())
+"""
+
+
+async def test_a_name_server_that_does_not_answer_holds_nothing_up() -> None:
+    """A look-up can't be stopped, and takes as long as it takes: neither a scrape nor the end waits for it."""
+    argv = ("--target=acme", "--target=other", "--api.url=http://api.invalid/v1")
+    async with exporting(*argv, run=("-c", DEAF), **LOGIN) as exporter:
+        await exporter.says("looking up")
+        assert (await exporter.get("/metrics"))[0] == 200
+        async with asyncio.timeout(5):
+            assert await exporter.end() == 0
+
+
 async def test_a_taken_port_is_exit_code_1_and_one_line() -> None:
     """What only shows when starting is one line that names the setting and the address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
