@@ -11,6 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Pager(BaseHTTPRequestHandler):
     """Takes messages in Slack's format, and webhooks."""
 
+    def do_GET(self) -> None:
+        """Say that it is there."""
+        self.send_response(200)
+        self.end_headers()
+
     def do_POST(self) -> None:
         """Print a message; a webhook's says the same once more and is taken in silence."""
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

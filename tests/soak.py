@@ -3,7 +3,7 @@
     .venv/bin/python tests/soak.py [MINUTES]
 
 Deploy requests are opened, closed and deleted, databases come and go, answers fail. The second quarter of the time is
-compared with the last; what is larger by more than a fifth is growth, and exit code 1. At the end everything is taken
+compared with the last: growth is exit code 1. At the end everything is taken
 away, and what is left is compared with what there was before anything was there.
 """
 
@@ -23,6 +23,7 @@ from time import monotonic
 from processes import CREDENTIAL, LOGIN, Exporter, exporting, planetscale, until
 
 from exporter.cli import main as exporter_main
+from exporter.polling.poller import MAX_RUNNING
 from exporter.simulator import SCENARIOS, Fault, Simulator
 
 DATABASES, LIVE_EACH = 8, 4
@@ -159,9 +160,11 @@ async def soaking() -> AsyncIterator[tuple[Exporter, Simulator]]:
         yield exporter, simulator
 
 
-def grown(before: Sizes, after: Sizes) -> list[str]:
-    """The names of what is larger by more than a fifth."""
-    return [field.name for field in fields(Sizes) if getattr(after, field.name) > getattr(before, field.name) * GROWTH]
+def grown(empty: Sizes, before: Sizes, after: Sizes) -> list[str]:
+    """The names of what is larger by more than a fifth; of files, what is beyond the connections that are kept."""
+    more = [field.name for field in fields(Sizes) if getattr(after, field.name) > getattr(before, field.name) * GROWTH]
+    # connections to PlanetScale are used in turn, so that as many stay open as polls have ever run at once
+    return [name for name in more if name != "files" or after.files > empty.files + MAX_RUNNING]
 
 
 async def soak(minutes: float) -> int:
@@ -181,7 +184,7 @@ async def soak(minutes: float) -> int:
     quarter = len(rows) // 4
     quarters = [Sizes.typical(rows[quarter * n : quarter * (n + 1)]) for n in range(4)]
     names = ("first quarter", "second quarter", "third quarter", "last quarter")
-    more = grown(quarters[1], quarters[3])
+    more = grown(empty, quarters[1], quarters[3])
     sys.stdout.write(
         f"{Sizes.table([('empty', empty), *zip(names, quarters, strict=True), ('emptied', left)])}\n"
         f"{monotonic() - started:.0f} s, {polls:.0f} polls, {failures:.0f} failed, {bugs:.0f} bugs; "

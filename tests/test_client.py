@@ -139,7 +139,16 @@ async def test_rows_that_moved_to_the_next_page_count_once(ours: Client) -> None
     assert (len(rows), rows.duplicates) == (3, 1)
 
 
-@pytest.mark.parametrize("old", [{}, {"next_page": None}, {"next_page": None, "next_page_url": None, "type": "list"}])
+@pytest.mark.parametrize(
+    "old",
+    [
+        {},
+        {"next_page": None},
+        {"next_page": 0},
+        {"next_page": -7},
+        {"next_page": None, "next_page_url": None, "type": "list"},
+    ],
+)
 async def test_the_last_page_names_no_next_one(ours: Client, old: dict[str, Any]) -> None:
     """Older answers leave the fields out, newer ones carry more."""
     async with FakeServer(answer(200, json.dumps({"data": [{"id": "a"}], **old}))) as server:
@@ -205,8 +214,6 @@ async def test_a_failing_page_fails_the_list(ours: Client) -> None:
         pytest.param('{"data": [], "next_page": "2"}', id="next page as text"),
         pytest.param('{"data": [], "next_page": 2.5}', id="next page is no whole number"),
         pytest.param('{"data": [], "next_page": true}', id="next page is true"),
-        pytest.param('{"data": [], "next_page": 0}', id="next page is zero"),
-        pytest.param('{"data": [], "next_page": -1}', id="next page is negative"),
         pytest.param('{"data": [], "next_page": [2]}', id="next page is a list"),
         pytest.param('{"data": [], "next_page": ' + "9" * 5000 + "}", id="next page is huge"),
     ],

@@ -115,7 +115,7 @@ def _rfc3339(seconds: float) -> str:
 
 
 def _parse_page(body: bytes) -> tuple[list[Any], int]:
-    """A page's rows and the next page's number, 0 where there is none.
+    """A page's rows and the next page's number, 0 where there is none: pages count from 1.
 
     Raises:
         ValueError: the body is no JSON object with a `data` list, or says something odd about the next page: rows that
@@ -127,9 +127,9 @@ def _parse_page(body: bytes) -> tuple[list[Any], int]:
         raise ValueError("PlanetScale's answer has no data list")  # noqa: TRY004 - the parser's callers know ValueError
     if following is None:
         return data, 0
-    if type(following) is not int or following < 1:
+    if type(following) is not int:
         raise ValueError("PlanetScale's answer names an odd next page")
-    return data, following
+    return data, max(following, 0)
 
 
 def _integer(digits: str) -> float:
