@@ -1,5 +1,6 @@
 """The `demo` command: a simulated PlanetScale and the exporter that watches it, in one process, without credentials."""
 
+import os
 import sys
 from functools import partial
 
@@ -23,6 +24,7 @@ async def demo(settings: Settings) -> int:
 
     The simulated copies take minutes instead of days, so polls are more frequent unless the settings say how often.
     """
+    os.environ["no_proxy"] = "*"  # all that is asked is in this process
     simulator = demo_fleet()
     listener = await listen(create_app(simulator), "127.0.0.1", 0)
     try:

@@ -68,6 +68,13 @@ async def test_it_leaves_settings_of_real_use_alone() -> None:
         await exporter.shows(4, "planetscale_exporter_target_up")
 
 
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
+async def test_a_proxy_is_not_asked(name: str) -> None:
+    """Both ends are in one process: whatever proxy the environment names for the world outside has no say."""
+    async with exporting("demo", **{name: "http://127.0.0.1:9"}) as exporter:
+        await exporter.shows(4, "planetscale_exporter_target_up")
+
+
 async def test_a_taken_port_is_told_in_one_line() -> None:
     """Two demos on one port: the second says so and announces nothing."""
     async with exporting("demo") as exporter:
