@@ -17,7 +17,15 @@ from exporter.planetscale.fields import Flag, Identifier, Names, Percentage, Sec
 from exporter.planetscale.rows import Rows, distinct, parse_row, parse_rows
 
 
-class OperationState(StrEnum):
+class _State(StrEnum):
+    """A state; whatever is no member is `unknown`, for new ones can appear."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:  # noqa: ARG003 - the signature is enum's
+        return cls("unknown")
+
+
+class OperationState(_State):
     """The states of an operation; what no document lists is `unknown`."""
 
     PENDING = "pending"
@@ -28,17 +36,13 @@ class OperationState(StrEnum):
     ERROR = "error"
     UNKNOWN = "unknown"
 
-    @classmethod
-    def _missing_(cls, value: object) -> Self:  # noqa: ARG003 - the signature is enum's
-        return cls("unknown")
-
     @property
     def is_final(self) -> bool:
         """True when nothing can move any more."""
         return self in {OperationState.COMPLETE, OperationState.CANCELLED, OperationState.ERROR}
 
 
-class DeploymentState(StrEnum):
+class DeploymentState(_State):
     """The API's 20 deployment states; what no document lists is `unknown`."""
 
     PENDING = "pending"
@@ -62,10 +66,6 @@ class DeploymentState(StrEnum):
     CANCELLED = "cancelled"
     ERROR = "error"
     UNKNOWN = "unknown"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Self:  # noqa: ARG003 - the signature is enum's
-        return cls("unknown")
 
     @property
     def is_moving(self) -> bool:

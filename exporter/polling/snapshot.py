@@ -40,7 +40,7 @@ class Part(Generic[T_co]):
     """
 
     value: T_co | None = None
-    asked: float = 0
+    asked: int = 0
     answered_at: float | None = None
     failed_since: float | None = None
     error: str = ""
