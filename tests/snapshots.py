@@ -15,7 +15,7 @@ POLLED_AT = 1785379680.0  # 2026-07-30T02:48:00Z
 
 def known(value: Value, *, failed: bool = False) -> Part[Value]:
     """Make what a poll at POLLED_AT said last, and whether polls fail since."""
-    return Part(value, POLLED_AT, POLLED_AT, POLLED_AT + 60 if failed else None, "network" if failed else "")
+    return Part(value, 1, POLLED_AT, POLLED_AT + 60 if failed else None, "network" if failed else "")
 
 
 def watched(rows: Iterable[Any]) -> tuple[Watched, ...]:
