@@ -53,13 +53,13 @@ docs: $(READY)
 $(RUNTIME): requirements.txt requirements-build.txt pyproject.toml
 	@echo 'make: installing into .venv' >&2
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(find_python); "$$python" -m venv --clear .venv; }
-	@$(BIN)/python -m pip install -qq --require-hashes -r requirements.txt -r requirements-build.txt
+	@$(BIN)/python -m pip install -qq --no-deps --require-hashes -r requirements.txt -r requirements-build.txt
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(READY): $(RUNTIME) requirements-dev.txt
 	@echo 'make: installing what development needs into .venv' >&2
-	@$(BIN)/python -m pip install -qq --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install -qq --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
 # Sets $python in a recipe. Each candidate is run, for a name on the path may be a shim for a version that is not there.
