@@ -7,10 +7,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from real import unavailable
 
 HEADER = ("aiohttp", "hypothesis", "prometheus-client", "pydantic", "structlog")
 DEBIAN = {"amtool": "prometheus-alertmanager", "promtool": "prometheus", "systemd-analyze": "systemd"}
+
+# No example has a deadline: how fast a machine is proves nothing.
+settings.register_profile("full", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "full"))
 
 
 def pytest_report_header() -> str:

@@ -41,7 +41,6 @@ async def test_it_says_where_it_is_and_something_moves() -> None:
     assert [re.findall(r"level=(\S+)", line) for line in exporter.log] == [["info"]] * 2
 
 
-@pytest.mark.timeout(200)
 async def test_every_family_has_a_sample() -> None:
     """Whoever builds a dashboard or an alert against the demo finds each family within a couple of minutes."""
     missing = {family.name for family in FAMILIES}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -271,7 +272,5 @@ class Discovery(RuleBasedStateMachine):
         )
 
 
-Discovery.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, derandomize="CI" in os.environ
-)
-TestDiscovery = Discovery.TestCase
+Discovery.TestCase.settings = settings(max_examples=60, stateful_step_count=25, derandomize="CI" in os.environ)
+TestDiscovery = pytest.mark.slow(Discovery.TestCase)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polled import clock, most_in_a_minute, polling
@@ -149,7 +150,8 @@ def fleets(draw: st.DrawFn) -> tuple[list[Load], int]:
     return loads, draw(st.integers(3, 60))
 
 
-@settings(deadline=None, max_examples=60)
+@pytest.mark.slow
+@settings(max_examples=60)
 @given(fleet=fleets(), latency=st.sampled_from([0.0, 0.2, 3.0]))
 def test_nothing_starves_and_the_budget_holds(fleet: tuple[list[Load], int], latency: float) -> None:
     """Whatever there is to poll: never above the limit in any minute, and every rank gets its share of it."""
@@ -165,7 +167,8 @@ def test_nothing_starves_and_the_budget_holds(fleet: tuple[list[Load], int], lat
                 assert max(happened.gaps(number, after=0), default=0) <= longest
 
 
-@settings(deadline=None, max_examples=30)
+@pytest.mark.slow
+@settings(max_examples=30)
 @given(moving=st.integers(20, 60), rest=st.integers(20, 60), limit=st.integers(5, 20))
 def test_within_a_rank_all_get_slower_evenly(moving: int, rest: int, limit: int) -> None:
     """Far too small a budget: what moves gets four fifths, the rest one, each job of a rank as much as the next."""
@@ -180,7 +183,8 @@ def test_within_a_rank_all_get_slower_evenly(moving: int, rest: int, limit: int)
         assert max(gaps) / min(gaps) < 1.5
 
 
-@settings(deadline=None, max_examples=30)
+@pytest.mark.slow
+@settings(max_examples=30)
 @given(
     loads=st.lists(
         st.builds(Load, st.integers(1, 15), st.sampled_from([30, 60, 300]), st.sampled_from([Rank.MOVING, Rank.REST])),

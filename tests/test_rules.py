@@ -55,7 +55,6 @@ def test_the_shipped_configuration_loads(program: Program, newer: bool) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name.split(".")[0])
 @GENERATIONS
 def test_rules_fire_when_they_must(program: Program, newer: bool, case: Path) -> None:

@@ -10,7 +10,7 @@ from processes import CREDENTIAL, LOGIN, exporting, planetscale
 
 from exporter.simulator import Fault
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.real
 
 
 @GENERATIONS

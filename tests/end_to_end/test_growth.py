@@ -6,7 +6,7 @@ from soak import Sizes, churning, measure, soaking
 
 from exporter.polling.poller import MAX_RUNNING
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.real
 
 
 async def test_what_is_gone_leaves_nothing_behind() -> None:

@@ -17,7 +17,7 @@ from aiohttp import ClientConnectionError, ClientSession
 from processes import FAST, LOGIN, exporting, outcome, until
 from real import unavailable
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.real
 PAGE = "seed-list-deploy-operations.md"
 
 

@@ -8,7 +8,7 @@ from alerted import ARGV, GENERATIONS, HOUR, Measure, acme, nobody_was_told_twic
 from monitoring import FindProgram, monitoring
 from processes import LOGIN, exporting, planetscale
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.real
 
 
 @GENERATIONS
