@@ -11,7 +11,7 @@ from exporter.settings.table import SETTINGS
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 # the chart sets these itself, or leaves them to what stands before the exporter
-NOT_IN_VALUES = {"web.listen_address", "web.config_file", "shard.count", "shard.index"}
+NOT_IN_VALUES = {"web.listen_address", "web.config_file", "web.webhook_secrets_file", "shard.count", "shard.index"}
 
 Program = Callable[..., Path]
 

@@ -70,6 +70,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert settings.poll == Poll(interval=30, idle_interval=300, discovery_interval=60, stale_after=300, retention=3600)
     assert settings.web.listen_address == ListenAddress("", DEFAULT_PORT)
     assert (settings.web.telemetry_path, settings.web.enable_lifecycle) == ("/metrics", False)
+    assert (settings.web.config_file, settings.web.grafana_url, settings.web.webhook_secrets_file) == (None,) * 3
     assert (settings.metrics.ddl, settings.metrics.max_operations) == (True, 50_000)
     assert (settings.shard.index, settings.shard.count) == (0, 1)
     assert (settings.log.level, settings.log.format) == ("info", "logfmt")
@@ -90,6 +91,9 @@ EXAMPLES = {
     "web.listen_address": (":1", "[::1]:2", "localhost:3"),
     "web.telemetry_path": ("/a", "/b/c", "/d"),
     "web.enable_lifecycle": ("true", "false", "true"),
+    "web.config_file": ("/a.yml", "b.yml", "/c.yml"),
+    "web.grafana_url": ("http://a", "https://b/grafana", "http://c"),
+    "web.webhook_secrets_file": ("/a", "b", "/c"),
     "metrics.ddl": ("false", "true", "false"),
     "metrics.max_operations": ("1", "2", "3"),
     "shard.index": ("1", "2", "3"),
@@ -230,6 +234,14 @@ def test_the_environment_is_read_by_nobody_else(monkeypatch: pytest.MonkeyPatch)
     assert Settings() == Settings(targets=(), poll=Poll())
 
 
+def test_paths_in_the_file_start_from_its_directory(file: Path) -> None:
+    """Those of flags and environment start from where the exporter was started."""
+    text = "web: {config_file: tls/web.yml, webhook_secrets_file: secrets}"
+    settings = load([TARGET, "--web.config-file=web.yml", *in_file(file, text)], LOGIN)
+    assert settings.web.config_file == "web.yml"
+    assert settings.web.webhook_secrets_file == str(file.parent / "secrets")
+
+
 def test_the_name_of_a_pod_is_its_shard() -> None:
     """A StatefulSet's pods know their names only."""
     environ = {**LOGIN, f"{PREFIX}SHARD_INDEX": "planetscale-exporter-3", f"{PREFIX}SHARD_COUNT": "4"}
@@ -262,6 +274,7 @@ BAD_PATHS = ("/", "metrics", "/-/metrics", "/-/", "/a//b", "/a/", "/../x", "/.",
     [
         *[("--api.url", text) for text in BAD_URLS],
         *[("--web.listen-address", text) for text in BAD_ADDRESSES],
+        *[("--web.grafana-url", text) for text in ("ftp://x", "x")],
         *[("--web.telemetry-path", text) for text in BAD_PATHS],
         *[("--shard.index", text) for text in ("-1", "x", "pod-", "-3", "1.0", "9" * 30, "a b-3")],
         *[("--shard.count", text) for text in ("0", "-1", "x", "1.5", "9" * 30)],

@@ -69,7 +69,7 @@ NEVER_FLAGS = "unknown flag; credentials come from the environment or from files
     [
         (["--poll.intervall=5"], "--poll.intervall: unknown flag; did you mean --poll.interval?"),
         (["--poll.stale_after", "5m"], "--poll.stale_after: unknown flag; did you mean --poll.stale-after?"),
-        (["--web.config-file=x"], "--web.config-file: unknown flag; did you mean --config-file?"),
+        (["--web.config-fil=x"], "--web.config-fil: unknown flag; did you mean --web.config-file?"),
         (["--xyz"], "--xyz: unknown flag; see --help"),
         (["--no-poll.interval"], "--no-poll.interval: unknown flag; did you mean --poll.interval?"),
         ([f"-p{SECRET}"], "a flag with one dash (not shown) is unknown; see --help"),

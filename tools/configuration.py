@@ -73,7 +73,7 @@ Credentials come from the environment or from files, never from flags.
   mistake. An empty value or file is as good as none, and white space around a value does not count.
 - Files are read again when they change, also when a link is turned to another file, as Kubernetes does. A file that
   can't be read at the start is a mistake; later the last good value stays in use and the log says so once.
-- A path in the YAML file starts from the directory of that file.
+- A path in the YAML file, here and in any setting, starts from the directory of that file.
 - The service token needs `read_deploy_request`, and for targets without a number read access to databases.
 
 Service tokens belong to one organization. The credentials above serve every organization that has none of its own
@@ -120,6 +120,11 @@ _EXAMPLE_CREDENTIALS = """\
 #     service_token_file: initech-token
 """
 _EXAMPLE_TARGETS = ("acme/shop", "acme/web-*", "'!acme/web-test'", "initech/crm/42")
+_WITHOUT_DEFAULT = {
+    "web.config_file": "web-config.yml",
+    "web.grafana_url": "https://grafana.example.com",
+    "web.webhook_secrets_file": "webhook-secrets",
+}
 _WIDTH = 100
 
 
@@ -141,7 +146,8 @@ def _reference() -> Iterator[str]:
     for setting in SETTINGS:
         section, dot, name = setting.path.partition(".")
         if dot:
-            yield from _setting(setting, f"{section}: {{{name}: {_quoted(setting.default)}}}")
+            value = _quoted(setting.default) or _WITHOUT_DEFAULT[setting.path]
+            yield from _setting(setting, f"{section}: {{{name}: {value}}}")
 
 
 def _setting(setting: Setting, yaml: str) -> Iterator[str]:
@@ -149,7 +155,9 @@ def _setting(setting: Setting, yaml: str) -> Iterator[str]:
     yield f"- flag: `{setting.flag}`" + (" (may be repeated)" if setting.is_list else "")
     yield f"- environment: `{setting.env}`" + (" (separated by commas)" if setting.is_list else "")
     yield f"- file: `{yaml}`"
-    yield f"- default: `{setting.default}`" if setting.default else "- required"
+    yield (
+        f"- default: `{setting.default}`" if setting.default else "- required" if setting.is_list else "- default: none"
+    )
     yield f"- allowed: {setting.allowed.replace('*', chr(92) + '*')}\n"
 
 
@@ -167,7 +175,9 @@ def _sections() -> Iterator[str]:
         for setting in SETTINGS:
             if setting.path.startswith(f"{section}."):
                 yield from _comment(setting)
-                yield f"  {setting.path.partition('.')[2]}: {_quoted(setting.default)}"
+                comment = "" if setting.default else "# "
+                value = _quoted(setting.default) or _WITHOUT_DEFAULT[setting.path]
+                yield f"  {comment}{setting.path.partition('.')[2]}: {value}"
         if section == "api":
             yield "  # Files with the credentials, unless they come from the environment."
             yield "  # service_token_id_file: service-token-id"

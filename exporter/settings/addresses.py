@@ -32,7 +32,7 @@ def listen_address() -> Kind:
 
 def base_url() -> Kind:
     """An http or https URL without its trailing slash."""
-    return Kind("URL", "an http or https URL without user, query and fragment", _read_url)
+    return Kind("URL", "an http or https URL without user, query and fragment", _read_url, show=lambda url: url or "")
 
 
 def telemetry_path() -> Kind:

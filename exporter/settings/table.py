@@ -35,6 +35,11 @@ class Setting:
         return self.metavar == "BOOLEAN"
 
     @property
+    def is_file(self) -> bool:
+        """Whether it is the path of a file."""
+        return self.metavar == "FILE"
+
+    @property
     def is_list(self) -> bool:
         """Whether its flag may be repeated, and its text holds several values."""
         return self.path == TARGETS.path

@@ -74,7 +74,18 @@ class Web(Section):
         ListenAddress("", DEFAULT_PORT), description="where to listen; without a host, on all addresses"
     )
     telemetry_path: Annotated[str, addresses.telemetry_path()] = Field("/metrics", description="where the metrics are")
+    config_file: Annotated[str | None, values.path()] = Field(
+        None, description="TLS, client certificates and basic auth, in the exporter-toolkit's web-config.yml format"
+    )
+    grafana_url: Annotated[str | None, addresses.base_url()] = Field(
+        None, description="base URL of Grafana, for links on the status page"
+    )
     enable_lifecycle: Annotated[bool, values.switch()] = Field(False, description="allows POST /-/reload")
+    webhook_secrets_file: Annotated[str | None, values.path()] = Field(
+        None,
+        description="one secret of a PlanetScale webhook on each line (blank lines and # comments left out);"
+        " turns POST /-/webhook on",
+    )
 
 
 class Metrics(Section):

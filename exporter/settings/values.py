@@ -79,6 +79,11 @@ def switch() -> Kind:
     return Kind("BOOLEAN", "true or false", _read_boolean, show=lambda value: str(value).lower())
 
 
+def path() -> Kind:
+    """The path of a file."""
+    return Kind("FILE", "the path of a file", _read_path, show=lambda value: value or "")
+
+
 def choice(*names: str, **aliases: str) -> Kind:
     """One of *names* in any case; *aliases* are other spellings."""
     spellings = {**{name: name for name in names}, **aliases}
@@ -152,6 +157,12 @@ def _read_boolean(text: str) -> bool:
     if text.lower() not in _BOOLEANS:
         raise ValueError("is neither true nor false")
     return _BOOLEANS[text.lower()]
+
+
+def _read_path(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError("is no path")
+    return text
 
 
 def _read_ordinal(text: str) -> int:

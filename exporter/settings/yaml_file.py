@@ -19,7 +19,7 @@ from exporter.targets import is_name
 _LARGEST_FILE = 2**20
 _FILE_KEYS = {f"{half}_file": half for half in ("service_token_id", "service_token", "access_token")}
 _STANDARD = "tag:yaml.org,2002:"
-_PATHS = {setting.path for setting in SETTINGS}
+_PATHS = {setting.path: setting for setting in SETTINGS}
 
 
 @dataclass(slots=True)
@@ -127,6 +127,8 @@ def _setting(file: File, path: str, node: yaml.Node) -> None:
     else:
         single = _scalar(file, path, node)
         text = split(single) if single is not None and is_list else single
+    if isinstance(text, str) and text.strip() and _PATHS[path].is_file:
+        text = _beside(file, text)
     if text is not None:
         file.given[path] = Given(file.name(path), text)
 
@@ -134,9 +136,12 @@ def _setting(file: File, path: str, node: yaml.Node) -> None:
 def _credential(file: File, path: str, node: yaml.Node, sources: dict[str, Source]) -> None:
     text = _scalar(file, path, node)
     if text is not None and text.strip():
-        # as in Prometheus, a path in a file starts from that file's directory
-        place = str(PurePath(file.path).parent / text.strip())
-        sources[_FILE_KEYS[path.rpartition(".")[2]]] = Source(file.name(path), file=place)
+        sources[_FILE_KEYS[path.rpartition(".")[2]]] = Source(file.name(path), file=_beside(file, text))
+
+
+def _beside(file: File, path: str) -> str:
+    """As in Prometheus, a path in a file starts from that file's directory."""
+    return str(PurePath(file.path).parent / path.strip())
 
 
 def _entries(file: File, where: str, node: yaml.Node | None, known: tuple[str, ...] | None) -> dict[str, yaml.Node]:
