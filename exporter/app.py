@@ -32,7 +32,8 @@ from exporter.polling.snapshot import SnapshotStore
 from exporter.settings import Settings
 from exporter.threads import DaemonThreads
 from exporter.version import DISTRIBUTION, revision, version
-from exporter.web import Listener, Services, create_app, listen
+from exporter.web import Listener, Services, Webhooks, create_app, listen
+from exporter.webhook_secrets import WebhookSecrets
 
 Load = Callable[[], tuple[Settings, Credentials]]
 
@@ -69,6 +70,7 @@ class Application:
     def __init__(self, settings: Settings, credentials: Credentials, load: Load, session: ClientSession) -> None:
         self.settings = settings
         self._credentials = credentials
+        self._webhook_secrets = WebhookSecrets(settings.web.webhook_secrets_file)
         self._load = load
         self._session = session
         self._slots = Slots(RequestBudget(settings.api.requests_per_minute))
@@ -95,6 +97,7 @@ class Application:
             is_alive=lambda: not self._has_died,
             is_ready=lambda: self._poller.is_ready,
             reload=self.reload if self.settings.web.enable_lifecycle else None,
+            webhooks=Webhooks(lambda: self._webhook_secrets.current, self._poller.hint, self._own.webhook_came),
             version=version(),
             now=time,
             shows_ddl=lambda: self.settings.metrics.ddl,
@@ -104,7 +107,7 @@ class Application:
         """Poll until cancelled; a poll loop that dies is said once, and `/-/healthy` says it from then on."""
         tasks = [
             asyncio.create_task(self._poller.run(), name="poll loop"),
-            asyncio.create_task(self._watch_credentials(), name="watch of credential files"),
+            asyncio.create_task(self._watch_files(), name="watch of files that change"),
         ]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -121,6 +124,7 @@ class Application:
         """Read the configuration again and swap it whole; returns the mistakes that prevented it."""
         try:
             settings, credentials = self._load()
+            self._webhook_secrets = WebhookSecrets(settings.web.webhook_secrets_file)
         except ConfigError as error:
             self._own.reloaded(ok=False, at=time())
             for mistake in error.mistakes:
@@ -148,7 +152,12 @@ class Application:
         return Assignment(
             connect(settings, self._credentials, self._session, self._slots, self._own),
             plan_of(settings),
-            Timing(poll.interval, poll.idle_interval, poll.discovery_interval),
+            Timing(
+                poll.interval,
+                poll.idle_interval,
+                poll.discovery_interval,
+                woken=settings.web.webhook_secrets_file is not None,
+            ),
             Limits(
                 poll.stale_after,
                 poll.retention,
@@ -157,9 +166,10 @@ class Application:
             ),
         )
 
-    async def _watch_credentials(self) -> None:
+    async def _watch_files(self) -> None:
         while True:
             await asyncio.sleep(_CREDENTIALS_EVERY)
+            self._webhook_secrets.refresh()
             if changed := self._credentials.refresh():
                 log.info("credentials_changed", organizations=", ".join(sorted(changed)))
                 self._poller.retry(changed.__contains__)

@@ -68,11 +68,12 @@ def test_spread_spreads() -> None:
     assert all(parts[i + 25] - parts[i] < 50 for i in range(75))
 
 
-def test_only_what_started_together_is_spread() -> None:
-    """The first poll at once is spread; one that had to wait, and every later one, comes after its interval."""
+def test_what_starts_together_does_not_come_again_together() -> None:
+    """The second poll is spread, unless the first had to wait for its whole interval; later ones keep the interval."""
     at_once, waited = Entry(job(), 0, Rank.REST, 30), Entry(job(), 0, Rank.REST, 30)
     assert again(at_once, 0.5, 30) == 0.5 + spread(job(), 30)
-    assert again(waited, 20, 30) == 50
+    assert again(waited, 20, 30) == 20 + spread(job(), 30)
+    assert again(waited, 30, 30) == 60
     at_once.first = False
     assert again(at_once, 0.5, 30) == 30.5
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from aiohttp import ClientSession
 from web_snapshots import NOW, varied
 
-from exporter.polling.snapshot import Snapshot
-from exporter.web import Services, create_app, listen
+from exporter.polling.snapshot import Key, Snapshot
+from exporter.web import Services, Webhooks, create_app, listen
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -34,6 +34,10 @@ class World:
     asked: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     during_render: Callable[[], object] = lambda: None
     shows_ddl: bool = True
+    secrets: tuple[bytes, ...] | None = None
+    watched: set[Key] = field(default_factory=set)
+    hints: list[Key] = field(default_factory=list)
+    webhooks: list[tuple[str, str]] = field(default_factory=list)
 
     def services(self, *, lifecycle: bool = True) -> Services:
         """The services of this world."""
@@ -48,10 +52,17 @@ class World:
             is_alive=lambda: self.alive,
             is_ready=lambda: self.ready,
             reload=reload if lifecycle else None,
+            webhooks=Webhooks(
+                lambda: self.secrets, self._hint, lambda event, result: self.webhooks.append((event, str(result)))
+            ),
             version="1.2.3",
             now=lambda: NOW,
             shows_ddl=lambda: self.shows_ddl,
         )
+
+    def _hint(self, key: Key) -> bool:
+        self.hints.append(key)
+        return key in self.watched
 
     def _render(self, accept: str, accept_encoding: str, names: tuple[str, ...]) -> Exposition:
         self.asked.append((accept, accept_encoding, names))

@@ -390,6 +390,13 @@ POLL_DELAY: Final = Family(
     "How late polls start, in seconds: from when a poll was due to when its first request leaves.",
     type="histogram",
 )
+WEBHOOKS: Final = Family(
+    "planetscale_exporter_webhooks_total",
+    "Webhooks of PlanetScale that came in, by event (a known name, else other) and result: accepted ones let"
+    " something be polled at once; the others are unwatched, ignored, unsigned or invalid.",
+    ("event", "result"),
+    "counter",
+)
 RELOAD_OK: Final = Family(
     "planetscale_exporter_config_last_reload_successful", "1 if the last load of the configuration worked, else 0."
 )
@@ -403,10 +410,15 @@ FAILURE_REASONS: Final = (
     "unauthorized", "forbidden", "not_found", "rate_limited", "server_error", "timeout", "network", "invalid",
     "too_large", "redirect", "late", "bug",
 )  # fmt: skip
+WEBHOOK_EVENTS: Final = (
+    "deploy_request.opened", "deploy_request.queued", "deploy_request.in_progress", "deploy_request.pending_cutover",
+    "deploy_request.schema_applied", "deploy_request.errored", "deploy_request.reverted", "deploy_request.closed",
+    "webhook.test",
+)  # fmt: skip
 SKIP_REASONS: Final = ("no_id", "duplicate", "cap")
 
 OWN_FAMILIES: Final = (
-    BUILD_INFO, API_REQUESTS, API_DURATION, API_BUDGET, API_BUDGET_WAIT, POLL_FAILURES, SKIPPED, POLL_DELAY,
+    BUILD_INFO, API_REQUESTS, API_DURATION, API_BUDGET, API_BUDGET_WAIT, POLL_FAILURES, SKIPPED, POLL_DELAY, WEBHOOKS,
     RELOAD_OK, RELOAD_TIME,
 )  # fmt: skip
 FAMILIES: Final[tuple[Family, ...]] = (

@@ -63,6 +63,11 @@ class OwnSeries:
         self._skipped = _counter(families.SKIPPED, registry)
         for reason in families.SKIP_REASONS:
             self._skipped.labels(reason)
+        self._webhooks = _counter(families.WEBHOOKS, registry)
+        for event in families.WEBHOOK_EVENTS:
+            self._webhooks.labels(event, "accepted" if event.startswith("deploy_request.") else "ignored")
+        for result in ("ignored", "unsigned", "invalid"):
+            self._webhooks.labels("other", result)
         self._delay = _histogram(families.POLL_DELAY, registry, _DELAY_SECONDS)
         self._reload_ok = _gauge(families.RELOAD_OK, registry)
         self._reload_time = _gauge(families.RELOAD_TIME, registry)
@@ -83,6 +88,10 @@ class OwnSeries:
     def skipped(self, reason: str, count: int) -> None:
         """A poll left *count* operations out, for one of `SKIP_REASONS`."""
         self._skipped.labels(reason).inc(count)
+
+    def webhook_came(self, event: str, result: str) -> None:
+        """A webhook came in; *event* is what it calls itself, empty where that is not to be trusted."""
+        self._webhooks.labels(event if event in families.WEBHOOK_EVENTS else "other", result).inc()
 
     def budget(self, limit: int) -> None:
         """From now on *limit* requests a minute are allowed."""

@@ -41,7 +41,8 @@ def estimate(load: Workload, timing: Timing, limit: int) -> Estimate:
     urgent = 60 / timing.interval * (load.moving_databases + 2 * load.moving_numbered)
     others = (
         60 / timing.discovery_interval * sum(map(requests_for, load.listed_databases))
-        + 60 / timing.discovery_interval * (load.databases + idle_databases)
+        + 60 / timing.discovery_interval * load.databases
+        + 60 / timing.idle_queue_interval * idle_databases
         + 60 / timing.idle_interval * 2 * idle_numbered
         + 60 / timing.interval * load.moving_numbered
     )

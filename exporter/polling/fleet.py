@@ -118,6 +118,17 @@ class Fleet:
             and is_over(followed.status)
         )
 
+    def telling(self, key: Key) -> frozenset[Job]:
+        """The jobs that would tell what has happened to a deploy request; none where nobody watches it."""
+        jobs = self.jobs(key.scope)
+        own = {Kind.OPERATIONS, Kind.REQUEST}
+        telling = {job for job in jobs if job.number == key.number and job.kind in own}
+        if self._plan.watches(*key.scope) and not self._plan.excludes(*key):
+            telling |= {job for job in jobs if job.kind in {Kind.QUEUE, Kind.OPEN}}
+            if key.scope not in self._databases:
+                telling |= self.jobs((key.organization, ""))
+        return frozenset(telling)
+
     def is_numbered(self, key: Key) -> bool:
         """Whether a target names it by its number."""
         return key in self._plan.numbered

@@ -11,12 +11,22 @@ _FIRST_URGENT: Final = frozenset({Kind.DATABASES, Kind.QUEUE, Kind.OPERATIONS})
 _URGENT: Final = frozenset({Kind.QUEUE, Kind.OPERATIONS, Kind.REQUEST})
 
 
+# Webhooks tell at once what begins to move, and the list of open deploy requests shows it as well.
+_RARER: Final = 3
+
+
 class Timing(NamedTuple):
-    """How often to ask, in seconds."""
+    """How often to ask, in seconds; *woken* says that webhooks tell what happens in between."""
 
     interval: float
     idle_interval: float
     discovery_interval: float
+    woken: bool = False
+
+    @property
+    def idle_queue_interval(self) -> float:
+        """How often the queue of a database is asked in which nothing moves."""
+        return self.discovery_interval * (_RARER if self.woken else 1)
 
 
 def interval_of(job: Job, fleet: Fleet, timing: Timing) -> float:
@@ -25,7 +35,7 @@ def interval_of(job: Job, fleet: Fleet, timing: Timing) -> float:
         case Kind.DATABASES | Kind.OPEN | Kind.RECENT:
             return timing.discovery_interval
         case Kind.QUEUE:
-            return timing.interval if fleet.moves(job) else timing.discovery_interval
+            return timing.interval if fleet.moves(job) else timing.idle_queue_interval
         case Kind.THROTTLER if not fleet.is_numbered(job.key):
             return timing.idle_interval
     return timing.interval if fleet.moves(job) else timing.idle_interval

@@ -15,12 +15,13 @@ from exporter.planetscale.errors import NotFoundError, PlanetScaleError, RateLim
 from exporter.planetscale.slots import Slots
 from exporter.polling.asking import ask
 from exporter.polling.fleet import Fleet, Limits
+from exporter.polling.hints import Hints
 from exporter.polling.jobs import Job
 from exporter.polling.pace import Timing, interval_of, rank_of
 from exporter.polling.plan import Plan
-from exporter.polling.schedule import Entry, Schedule, Wait, again, back_off, decide
+from exporter.polling.schedule import Entry, Rank, Schedule, Wait, again, back_off, decide
 from exporter.polling.skips import Skips
-from exporter.polling.snapshot import Scope, SnapshotStore
+from exporter.polling.snapshot import Key, Scope, SnapshotStore
 
 MAX_RUNNING: Final = 20
 _TICK: Final = 1.0
@@ -77,6 +78,7 @@ class Poller:
         self._fleet = Fleet(assignment.plan, assignment.limits)
         self._schedule = Schedule()
         self._skips = Skips(observer.skipped)
+        self._hints = Hints()
         self._jobs: dict[Scope, frozenset[Job]] = {}
         self._running = 0
         self._wakeup = asyncio.Event()
@@ -110,6 +112,13 @@ class Poller:
                 self._hasten(entry.job, self._clock.monotonic())
         self._wakeup.set()
 
+    def hint(self, key: Key) -> bool:
+        """Something happened to a deploy request: poll what tells about it; False where nobody watches it."""
+        jobs = self._fleet.telling(key)
+        self._hints.take(jobs)
+        self._wakeup.set()
+        return bool(jobs)
+
     async def run(self) -> None:
         """Poll until cancelled; polls under way are cancelled with it."""
         self._publish()
@@ -120,6 +129,7 @@ class Poller:
                 if now - housekeeping >= _TICK:
                     housekeeping = now
                     self._pass_time()
+                self._follow_hints(now)
                 await self._step(now, polls)
 
     async def _step(self, now: float, polls: asyncio.TaskGroup) -> None:
@@ -239,6 +249,15 @@ class Poller:
     def _hasten(self, job: Job, due: float) -> None:
         entry = self._schedule.entry(job)
         self._schedule.hasten(job, due, rank_of(job, self._fleet, first=entry.first))
+
+    def _follow_hints(self, now: float) -> None:
+        """Let what was hinted at be due; what runs already may have been asked too early, and is asked again."""
+        for job in self._hints.ripe(now):
+            if job not in self._schedule:
+                self._hints.followed(job, now)
+            elif not self._schedule.entry(job).running:
+                self._schedule.hasten(job, now, Rank.MOVING)
+                self._hints.followed(job, now)
 
     def _pass_time(self) -> None:
         now = self._clock.monotonic()

@@ -25,7 +25,6 @@ class Rank(IntEnum):
     """Nice to know: asked with the budget that is left, and never late."""
 
 
-_TOGETHER: Final = 1.0
 _WEIGHTS: Final = {Rank.MOVING: 0.8, Rank.REST: 0.2}
 
 
@@ -193,8 +192,8 @@ def decide(
 
 def again(entry: Entry, started: float, interval: float) -> float:
     """When a job is due again, given when it was started and how often it is due now."""
-    # What had to wait for the budget is spread already.
-    started_together = entry.first and started - entry.due < _TOGETHER
+    # What had to wait for the budget longer than that is spread over it already.
+    started_together = entry.first and started - entry.due < interval
     return started + (spread(entry.job, interval) if started_together else interval)
 
 

@@ -20,6 +20,7 @@ from .plots import Change, Scenario, Step
 from .scenarios import SCENARIOS
 from .server import create_app
 from .simulator import Asked, Simulator
+from .webhooks import Webhook, Webhooks, deliver, signature
 
 __all__ = [
     "SCENARIOS",
@@ -30,7 +31,11 @@ __all__ = [
     "SimulatedClock",
     "Simulator",
     "Step",
+    "Webhook",
+    "Webhooks",
     "create_app",
+    "deliver",
     "demo_fleet",
     "large_fleet",
+    "signature",
 ]

@@ -6,5 +6,6 @@ The room knows the snapshot and nothing of the loop, the client or the metrics: 
 from exporter.web.app import create_app
 from exporter.web.listener import Listener, listen
 from exporter.web.services import Page, Services
+from exporter.web.webhook import Webhooks
 
-__all__ = ["Listener", "Page", "Services", "create_app", "listen"]
+__all__ = ["Listener", "Page", "Services", "Webhooks", "create_app", "listen"]

@@ -11,6 +11,7 @@ from exporter.web.page import POLICY, Frame, html
 from exporter.web.renders import Renders
 from exporter.web.services import Page, Services
 from exporter.web.view import Choice, view
+from exporter.web.webhook import MAX_BYTES
 
 _LONGEST_NAME = 100
 
@@ -29,7 +30,7 @@ class _Look(NamedTuple):
 def create_app(services: Services, middlewares: Sequence[Middleware] = ()) -> web.Application:
     """An application that serves *services*; *middlewares* see each request after the guard."""
     pages = _Pages(services)
-    app = web.Application(middlewares=[guard, *middlewares])
+    app = web.Application(middlewares=[guard, *middlewares], client_max_size=MAX_BYTES)
     app.add_routes(
         [
             web.get("/", pages.status),
@@ -37,6 +38,7 @@ def create_app(services: Services, middlewares: Sequence[Middleware] = ()) -> we
             web.get("/-/healthy", pages.healthy),
             web.get("/-/ready", pages.ready),
             web.post("/-/reload", pages.reload),
+            web.post("/-/webhook", services.webhooks.answer),
         ]
     )
     return app

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from exporter.polling.snapshot import Snapshot
+from exporter.web.webhook import Webhooks
 
 
 class Page(Protocol):
@@ -46,6 +47,7 @@ class Services:
     is_alive: Callable[[], bool]
     is_ready: Callable[[], bool]
     reload: Callable[[], Awaitable[tuple[str, ...]]] | None
+    webhooks: Webhooks
     version: str
     now: Callable[[], float]
     refresh_seconds: int = 15
