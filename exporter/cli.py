@@ -15,6 +15,7 @@ from exporter.mistakes import ConfigError
 from exporter.settings import Settings, flags, load, load_listen_address
 from exporter.usage import usage
 from exporter.version import DISTRIBUTION, revision, version
+from exporter.webhook_secrets import WebhookSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def configure(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, Credentials]:
     """What can be swapped by a reload: read anew each time it is called. Raises ConfigError with every mistake."""
     settings = load(argv, environ)
+    WebhookSecrets(settings.web.webhook_secrets_file)  # so that its mistake is one of the configuration
     return settings, Credentials(settings.credentials, settings.organizations)
 
 

@@ -1,5 +1,6 @@
 """The `demo` command: a simulated PlanetScale and the exporter that watches it, in one process, without credentials."""
 
+import asyncio
 import os
 import sys
 from functools import partial
@@ -11,8 +12,9 @@ from exporter.app import serve
 from exporter.credentials import Credentials, Login, Source, Sources
 from exporter.settings import Settings
 from exporter.settings.addresses import ListenAddress
-from exporter.simulator import Simulator, create_app, demo_fleet
+from exporter.simulator import Simulator, create_app, deliver, demo_fleet
 from exporter.web import listen
+from exporter.webhook_secrets import WebhookSecrets
 
 _POLL = {"interval": 5.0, "idle_interval": 60.0, "discovery_interval": 10.0}
 _API = {"requests_per_minute": 600}
@@ -25,18 +27,23 @@ async def demo(settings: Settings) -> int:
     The simulated copies take minutes instead of days, so polls are more frequent unless the settings say how often.
     """
     os.environ["no_proxy"] = "*"  # all that is asked is in this process
-    simulator = demo_fleet()
+    simulator, webhooks = demo_fleet(), set[asyncio.Task[None]]()
     listener = await listen(create_app(simulator), "127.0.0.1", 0)
     try:
         watching, credentials = _watching(settings, simulator, listener.port)
-        return await serve(watching, credentials, lambda: (watching, credentials), partial(_announce, watching))
+        announce = partial(_announce, watching, simulator, webhooks)
+        return await serve(watching, credentials, lambda: (watching, credentials), announce)
     finally:
+        for task in webhooks:
+            task.cancel()
         await listener.close()
 
 
-def _announce(settings: Settings, port: int) -> None:
+def _announce(settings: Settings, simulator: Simulator, webhooks: set[asyncio.Task[None]], port: int) -> None:
     address = settings.web.listen_address
     base = f"http://{ListenAddress(address.host or 'localhost', port)}"
+    if secrets := WebhookSecrets(settings.web.webhook_secrets_file).current:
+        webhooks.add(asyncio.ensure_future(deliver(simulator, f"{base}/-/webhook", secrets[0])))
     sys.stdout.write(
         "A simulated PlanetScale and the exporter are running, Ctrl-C ends both:\n"
         f"  {base}/         what runs, for people\n"

@@ -11,7 +11,12 @@ from hypothesis import settings
 from real import unavailable
 
 HEADER = ("aiohttp", "hypothesis", "prometheus-client", "pydantic", "structlog")
-DEBIAN = {"amtool": "prometheus-alertmanager", "promtool": "prometheus", "systemd-analyze": "systemd"}
+DEBIAN = {
+    "amtool": "prometheus-alertmanager",
+    "nginx": "nginx-light",
+    "promtool": "prometheus",
+    "systemd-analyze": "systemd",
+}
 
 # No example has a deadline: how fast a machine is proves nothing.
 settings.register_profile("full", deadline=None)

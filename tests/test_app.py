@@ -103,7 +103,7 @@ async def test_values_come_and_all_ends_with_the_context() -> None:
         assert probe.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
 
 
-@pytest.mark.parametrize("name", ["poll loop", "watch of credential files"])
+@pytest.mark.parametrize("name", ["poll loop", "watch of files that change"])
 async def test_a_loop_that_dies_shows_on_the_health_page(name: str) -> None:
     """Health turns to 503 for good, the log says it once, the pages go on, and the end is as ever."""
     with capture_logs() as logged:
@@ -113,7 +113,7 @@ async def test_a_loop_that_dies_shows_on_the_health_page(name: str) -> None:
             await run.until("/-/healthy", "the poll loop has stopped")
             assert (await run.get("/-/healthy"))[0] == 503
             assert (await run.get("/metrics"))[0] == 200
-            assert {"poll loop", "watch of credential files"}.isdisjoint(
+            assert {"poll loop", "watch of files that change"}.isdisjoint(
                 each.get_name() for each in asyncio.all_tasks()
             )
     assert [(entry["task"], entry["log_level"]) for entry in logged if entry["event"] == "died"] == [(name, "critical")]

@@ -68,6 +68,7 @@ EXPECTED = {
     "planetscale_exporter_poll_failures_total": ("counter", ("reason",)),
     "planetscale_exporter_operations_skipped_total": ("counter", ("reason",)),
     "planetscale_exporter_poll_delay_seconds": ("histogram", ()),
+    "planetscale_exporter_webhooks_total": ("counter", ("event", "result")),
     "planetscale_exporter_config_last_reload_successful": ("gauge", ()),
     "planetscale_exporter_config_last_reload_success_timestamp_seconds": ("gauge", ()),
 }

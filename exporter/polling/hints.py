@@ -1,4 +1,4 @@
-"""What is to be polled at once because PlanetScale's webhooks say that something happened: each poll once in 5 seconds."""
+"""What is to be polled at once because a webhook says that something happened: each job once in 5 seconds."""
 
 from collections.abc import Iterable
 from typing import Final

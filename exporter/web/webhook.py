@@ -1,7 +1,7 @@
 """`POST /-/webhook`: PlanetScale says that something happened to a deploy request, so that it is asked about at once.
 
-Nothing of the body is exported: it is a hint, signed with the hex SHA-256 HMAC of the raw body under the webhook's secret
-(PlanetScale's webhook documentation).
+Nothing of the body is exported: it is a hint, signed with the hex SHA-256 HMAC of the raw body under the webhook's
+secret (PlanetScale's webhook documentation).
 """
 
 import hashlib
@@ -54,8 +54,8 @@ class Event(NamedTuple):
 class Webhooks:
     """What the path needs: the secrets in use, who is told, and who counts.
 
-    `secrets` is None where webhooks are off. `hint` says whether the deploy request is watched; `count` takes an event's
-    name (empty where it is not to be trusted) and the result.
+    `secrets` is None where webhooks are off. `hint` says whether the deploy request is watched; `count` takes an
+    event's name (empty where it is not to be trusted) and the result.
     """
 
     secrets: Callable[[], tuple[bytes, ...] | None]
@@ -107,5 +107,6 @@ def parse(body: bytes) -> Event | None:
     if name.startswith(_DEPLOY_REQUEST) and not isinstance(database, str):
         return None
     number = resource.get("number")
-    is_number = isinstance(number, int) and not isinstance(number, bool)
-    return Event(name, Key(organization, str(database or ""), number if is_number else 0))
+    if not isinstance(number, int) or isinstance(number, bool):
+        number = 0
+    return Event(name, Key(organization, str(database or ""), number))
