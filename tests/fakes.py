@@ -14,8 +14,9 @@ import pytest
 from aiohttp import ClientSession
 from yarl import URL
 
+from exporter.planetscale.bodies import parse_object
 from exporter.planetscale.budget import RequestBudget
-from exporter.planetscale.client import PlanetScale, parse_object
+from exporter.planetscale.client import PlanetScale
 from exporter.planetscale.errors import PlanetScaleError
 from exporter.planetscale.http import Transport, open_session
 from exporter.planetscale.slots import Slots

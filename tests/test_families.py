@@ -204,6 +204,42 @@ def test_long_texts_are_cut() -> None:
     }
 
 
+def test_every_label_is_cut() -> None:
+    """No label is longer than 256 characters, whatever PlanetScale sends, and no two samples become the same."""
+    long = "x" * 300
+    names = {f"{name}_name": long for name in ("keyspace", "table", "operation")}
+    rows = [{"id": long + end, "deploy_error_docs_url": f"https://{long}", **names} for end in "ab"]
+    parts = [{"id": end + long, "shard": long, "state": "queued"} for end in "ab"]
+    payload = {
+        "operations": {"data": rows},
+        "throttler": {"configurations": [{"keyspace_name": long + end, "ratio": 5} for end in "ab"]},
+        "request": {
+            "branch": long,
+            "into_branch": long,
+            "html_url": f"https://{long}",
+            "deployment": {"strategy": long, "deploy_operation_summaries": [{"id": 1, **names, "operations": parts}]},
+        },
+    }
+    of = snapshot(status(KEY, payload), targets=[TargetStatus(long, up=True)])
+    body = Exposition(CollectorRegistry(), ddl=True).render(of, "", "", ()).body.decode()
+    samples = [sample for family in text_string_to_metric_families(body) for sample in family.samples]
+    assert {len(value) for sample in samples for value in sample.labels.values() if len(value) > 99} == {256}
+    assert len({(sample.name, *sorted(sample.labels.items())) for sample in samples}) == len(samples)
+
+
+@pytest.mark.parametrize(
+    "text", ["javascript:alert(1)", "data:text/html,x", "//elsewhere", "https:", " https://a", "http:/a"]
+)
+def test_what_is_no_link_is_no_label(text: str) -> None:
+    """Only addresses on the web stand in labels that people follow."""
+    info = operation(deploy_error_docs_url=text)["planetscale_deploy_operation_info"]
+    assert [dict(labels)["deploy_error_docs_url"] for labels in info] == [""]
+    info = page(snapshot(status(KEY, {"request": {"html_url": text, "deployment": {}}})))[
+        "planetscale_deploy_request_info"
+    ]
+    assert [dict(labels)["html_url"] for labels in info] == [""]
+
+
 def test_without_ddl_both_texts_are_empty() -> None:
     """`metrics.ddl=false` leaves both labels empty, the link stays, and `failed` still tells."""
     row = {"id": "a", "ddl_statement": "DROP", "deploy_errors": "lost", "deploy_error_docs_url": "https://docs"}

@@ -20,7 +20,7 @@ Subject = TypeVar("Subject")
 REQUEST_LABELS: Final = ("organization", "database", "deploy_request")
 OPERATION_LABELS: Final = (*REQUEST_LABELS, "keyspace", "table", "operation", "operation_id")
 SHARD_LABELS: Final = (*OPERATION_LABELS, "shard")
-TEXT_LIMIT: Final = 256
+_TEXT_LIMIT: Final = 256
 
 _IN_QUEUE: Final = frozenset(
     {
@@ -89,9 +89,9 @@ def request_family(
 
 
 def operation_info(watched: Watched, *, ddl: bool = True) -> Iterator[Sample]:
-    """The texts of an operation, each cut at `TEXT_LIMIT` characters; without *ddl* both stay empty."""
+    """The texts of an operation, cut as every label is; without *ddl* statement and errors stay empty."""
     operation = watched.operation
-    statement, errors = (operation.ddl[:TEXT_LIMIT], (operation.errors or "")[:TEXT_LIMIT]) if ddl else ("", "")
+    statement, errors = (operation.ddl[:_TEXT_LIMIT], (operation.errors or "")[:_TEXT_LIMIT]) if ddl else ("", "")
     yield (statement, errors, operation.error_docs_url), 1.0
 
 
@@ -130,7 +130,7 @@ def _throttle_ratios(status: DeployRequestStatus) -> Iterator[Sample]:
 
 
 def _targets(snapshot: Snapshot) -> Iterator[Sample]:
-    for text, up in {target.text: target.up for target in snapshot.targets}.items():
+    for text, up in {target.text[:_TEXT_LIMIT]: target.up for target in snapshot.targets}.items():
         if up is not None:
             yield (text,), up
 
@@ -206,7 +206,7 @@ OPERATION_FAMILIES: Final[tuple[SnapshotFamily[Watched], ...]] = (
     SnapshotFamily(
         "planetscale_deploy_operation_info",
         "Always 1; the operation's DDL, its error text and a link that explains the error, the texts cut at "
-        f"{TEXT_LIMIT} characters (empty with metrics.ddl=false). From a background poll.",
+        f"{_TEXT_LIMIT} characters (empty with metrics.ddl=false). From a background poll.",
         (*OPERATION_LABELS, "ddl_statement", "deploy_errors", "deploy_error_docs_url"),
         samples=operation_info,
     ),

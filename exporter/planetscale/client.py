@@ -1,6 +1,5 @@
 """PlanetScale's API as the exporter uses it: one method for each endpoint, all pages read, answers parsed."""
 
-import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import chain
@@ -11,6 +10,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 from yarl import URL
 
+from exporter.planetscale.bodies import parse_object
 from exporter.planetscale.errors import InvalidAnswerError
 from exporter.planetscale.http import Transport
 from exporter.planetscale.models import Database, Deployment, DeployRequest, Operation, Throttler
@@ -18,8 +18,6 @@ from exporter.planetscale.rows import Rows, distinct, parse_row
 
 PER_PAGE: Final = 100
 MAX_PAGES: Final = 500
-
-_LONG_NUMBER: Final = 20
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -70,8 +68,8 @@ class PlanetScale:
         )
 
     async def _get(self, endpoint: str, organization: str, path: Iterable[str], model: type[_Model]) -> _Model:
-        def parse(body: bytes) -> _Model:
-            return model.model_validate(parse_object(body))
+        def parse(text: str) -> _Model:
+            return model.model_validate(parse_object(text))
 
         return await self._transport.get(self._url(organization, path), endpoint, organization, parse)
 
@@ -86,6 +84,11 @@ class PlanetScale:
         query: Mapping[str, str] | None = None,
     ) -> Rows[_Model]:
         """All pages; a page that comes again, or more than `MAX_PAGES`, would never end and is an error."""
+
+        def parse_page(text: str) -> tuple[list[_Model | None], int]:
+            data, following = _read_page(text)
+            return [parse_row(row, model) for row in data], following
+
         base = self._url(organization, path).with_query(query)
         pages: list[list[_Model | None]] = []
         number, following = 0, 1
@@ -94,8 +97,7 @@ class PlanetScale:
                 raise InvalidAnswerError("PlanetScale's list of pages doesn't end; check api.url", "invalid")
             number = following
             url = base.update_query(page=number, per_page=PER_PAGE)
-            data, following = await self._transport.get(url, endpoint, organization, _parse_page)
-            page = [parse_row(row, model) for row in data]
+            page, following = await self._transport.get(url, endpoint, organization, parse_page)
             if page and page in pages:
                 raise InvalidAnswerError("PlanetScale sent the same page twice; check api.url", "invalid")
             pages.append(page)
@@ -114,42 +116,21 @@ def _rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _parse_page(body: bytes) -> tuple[list[Any], int]:
+def _read_page(text: str) -> tuple[list[Any], int]:
     """A page's rows and the next page's number, 0 where there is none: pages count from 1.
 
     Raises:
-        ValueError: the body is no JSON object with a `data` list, or says something odd about the next page: rows that
-            would be lost in silence look like health.
+        ValueError: the text is no JSON object with a `data` list, has more rows than were asked for, or says something
+            odd about the next page: rows that would be lost in silence look like health.
     """
-    answer = parse_object(body)
+    answer = parse_object(text)
     data, following = answer.get("data"), answer.get("next_page")
     if not isinstance(data, list):
         raise ValueError("PlanetScale's answer has no data list")  # noqa: TRY004 - the parser's callers know ValueError
+    if len(data) > PER_PAGE:
+        raise ValueError(f"PlanetScale sent more than the {PER_PAGE} rows that a page was asked for")
     if following is None:
         return data, 0
     if type(following) is not int:
         raise ValueError("PlanetScale's answer names an odd next page")
     return data, max(following, 0)
-
-
-def _integer(digits: str) -> float:
-    """Python refuses to turn long numbers into text, and back, which must not cost the answer around them."""
-    return int(digits) if len(digits) < _LONG_NUMBER else float(digits)
-
-
-_DECODER: Final = json.JSONDecoder(parse_int=_integer)
-
-
-def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in *body*; bytes that are no UTF-8 become U+FFFD rather than cost the answer.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        answer = _DECODER.decode(body.decode("utf-8-sig", errors="replace"))
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
-        raise ValueError("PlanetScale's answer is no JSON object")  # noqa: TRY004 - the parser's callers know ValueError
-    return answer

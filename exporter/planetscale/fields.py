@@ -6,7 +6,7 @@ the object alone. What is odd: a number as text, `true` as a number, `NaN`, a ti
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import (
     BeforeValidator,
@@ -16,10 +16,16 @@ from pydantic import (
     WrapValidator,
 )
 
+_TEXT_LIMIT: Final = 256
+_LONG_TEXT_LIMIT: Final = 20_000
+
 # Control characters have no place in a label, a log line or a page; lone surrogates can't be encoded at all.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # `datetime.fromisoformat` alone takes dates, week dates and times without zone.
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+# Whoever shows a link lets people follow it: no javascript:, no data:.
+_LINK = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 
 
 def none_if_odd(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -30,13 +36,23 @@ def none_if_odd(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         return None
 
 
-def clean(text: str) -> str:
-    """The text with every character replaced that can't be printed (tabs and line breaks stay)."""
-    return _UNPRINTABLE.sub("�", text)
+def clean(text: str, limit: int = _TEXT_LIMIT) -> str:
+    """The text's first characters, *limit* at most; what can't be printed is replaced (tabs and line breaks stay)."""
+    return _UNPRINTABLE.sub("�", text[:limit])
 
 
 def _text(value: Any) -> str:
     return clean(value) if isinstance(value, str) else ""
+
+
+def _long_text(value: Any) -> str:
+    return clean(value, _LONG_TEXT_LIMIT) if isinstance(value, str) else ""
+
+
+def _errors(value: Any) -> str | None:
+    if value is None:
+        return ""
+    return _long_text(value.strip()) if isinstance(value, str) else None
 
 
 def _identifier(value: Any) -> str | None:
@@ -46,8 +62,13 @@ def _identifier(value: Any) -> str | None:
         case int():
             return str(value)
         case str():
-            return clean(value).strip() or None
+            return clean(value.strip()) or None
     return None
+
+
+def _link(value: Any) -> str:
+    text = _text(value)
+    return text if _LINK.match(text) else ""
 
 
 def _names(value: Any) -> tuple[str, ...] | None:
@@ -69,7 +90,13 @@ _Known = WrapValidator(none_if_odd)
 _Finite = Field(strict=True, allow_inf_nan=False)
 
 Text = Annotated[str, BeforeValidator(_text)]
-"""Text; empty where the API gives none."""
+"""Text, cut at 256 characters; empty where the API gives none."""
+LongText = Annotated[str, BeforeValidator(_long_text)]
+"""Text that people read whole, cut at 20,000 characters; empty where the API gives none."""
+ErrorText = Annotated[str | None, BeforeValidator(_errors)]
+"""Error text, as long; empty where there is none, None for what is no text."""
+Link = Annotated[str, BeforeValidator(_link)]
+"""An address on the web; empty for what is none that a browser could only go to."""
 Identifier = Annotated[str | None, BeforeValidator(_identifier)]
 """An id as text; None where there is none that could tell two rows apart."""
 Percentage = Annotated[Annotated[float, _Finite, Field(ge=0, le=100)] | None, _Known]

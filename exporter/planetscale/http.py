@@ -13,6 +13,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
 from yarl import URL
 
+from exporter.planetscale.bodies import MOST_MEMORY, decode, memory_needed
 from exporter.planetscale.causes import LOST_CONNECTION, NO_ANSWER, network_error
 from exporter.planetscale.errors import (
     InvalidAnswerError,
@@ -29,6 +30,7 @@ MAX_HOPS: Final = 5
 _DEFAULT_PAUSE: Final = 60.0
 _LONGEST_PAUSE: Final = 300.0
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_LARGE: Final = MOST_MEMORY // 16
 _OK: Final = 200
 _TOO_MANY: Final = 429
 
@@ -78,8 +80,9 @@ class Transport:
         self._max_bytes = max_bytes
         self._user_agent = user_agent
         self._observer = observer
+        self._reading = asyncio.Lock()
 
-    async def get(self, url: URL, endpoint: str, organization: str, parse: Callable[[bytes], T]) -> T:
+    async def get(self, url: URL, endpoint: str, organization: str, parse: Callable[[str], T]) -> T:
         """What *parse* makes of a 200 answer's body; redirects are followed on the same scheme, host and port only.
 
         *parse* raises ValueError, with a message for users, for a body that can't be used.
@@ -95,7 +98,7 @@ class Transport:
             url = step.url
         raise InvalidAnswerError(f"PlanetScale redirected more than {MAX_HOPS} times; check api.url", "invalid")
 
-    async def _observed(self, url: URL, endpoint: str, organization: str, parse: Callable[[bytes], T]) -> "T | _Hop":
+    async def _observed(self, url: URL, endpoint: str, organization: str, parse: Callable[[str], T]) -> "T | _Hop":
         started = monotonic()
         try:
             step, code = await self._request(url, organization, parse)
@@ -105,7 +108,7 @@ class Transport:
         self._observer.request_ended(endpoint, code, monotonic() - started)
         return step
 
-    async def _request(self, url: URL, organization: str, parse: Callable[[bytes], T]) -> "tuple[T | _Hop, str]":
+    async def _request(self, url: URL, organization: str, parse: Callable[[str], T]) -> "tuple[T | _Hop, str]":
         headers = {
             "Authorization": self._authorization(organization),
             "User-Agent": self._user_agent,
@@ -122,7 +125,7 @@ class Transport:
                     raise self._rate_limited(response.headers)
                 if response.status != _OK:
                     raise error_for_status(response.status)
-                body = await self._read(response)
+                text = decode(await self._read(response))
         # Without their causes, whose texts and arguments quote what was sent and what came.
         except TimeoutError:  # before the others: aiohttp's own time-outs are both
             raise RequestTimeoutError(
@@ -131,11 +134,21 @@ class Transport:
         except NO_ANSWER as error:
             raise network_error(error) from None
         try:
-            return parse(body), str(_OK)
+            return await self._parsed(text, parse), str(_OK)
         except ValueError as error:
             raise InvalidAnswerError(f"{error}; check api.url", "invalid") from None
 
-    async def _read(self, response: ClientResponse) -> bytes:
+    async def _parsed(self, text: str, parse: Callable[[str], T]) -> T:
+        """What *parse* makes of the text; a large one is read beside the loop, one at a time to save memory."""
+        needed = memory_needed(text)
+        if needed > MOST_MEMORY:
+            raise ValueError("PlanetScale's answer holds more than any that was asked for could")
+        if needed < _LARGE:
+            return parse(text)
+        async with self._reading:
+            return await asyncio.to_thread(parse, text)
+
+    async def _read(self, response: ClientResponse) -> bytearray:
         body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk
@@ -143,7 +156,7 @@ class Transport:
                 raise TooLargeError(
                     f"the answer is larger than {self._max_bytes} bytes; see api.max_response_bytes", "too_large"
                 )
-        return bytes(body)
+        return body
 
     def _rate_limited(self, headers: Mapping[str, str]) -> RateLimitedError:
         pause = _retry_after(headers.get("Retry-After", ""))

@@ -7,13 +7,24 @@ fields, states that no document lists) was seen in live captures and is accepted
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-from exporter.planetscale.fields import Flag, Identifier, Names, Percentage, Seconds, Text, Timestamp, clean
+from exporter.planetscale.fields import (
+    ErrorText,
+    Flag,
+    Identifier,
+    Link,
+    LongText,
+    Names,
+    Percentage,
+    Seconds,
+    Text,
+    Timestamp,
+)  # fmt: skip
 from exporter.planetscale.rows import Rows, distinct, parse_row, parse_rows
 
 
@@ -133,13 +144,6 @@ def _deployment_state(value: Any) -> DeploymentState | None:
     return None if value is None else DeploymentState(value)
 
 
-def _errors(value: Any) -> str | None:
-    """Error text, empty where there is none; None for what is no text."""
-    if value is None:
-        return ""
-    return clean(value).strip() if isinstance(value, str) else None
-
-
 class _Work(_Answer):
     """What an operation, a summary and a shard's row share."""
 
@@ -166,9 +170,9 @@ class Operation(_Work):
     table_recently_used: Flag = None
     table_recently_used_at: Timestamp = None
     removed_foreign_keys: Names = Field(None, validation_alias="removed_foreign_key_names")
-    ddl: Text = Field("", validation_alias="ddl_statement")
-    errors: Annotated[str | None, PlainValidator(_errors)] = Field("", validation_alias="deploy_errors")
-    error_docs_url: Text = Field("", validation_alias="deploy_error_docs_url")
+    ddl: LongText = Field("", validation_alias="ddl_statement")
+    errors: ErrorText = Field("", validation_alias="deploy_errors")
+    error_docs_url: Link = Field("", validation_alias="deploy_error_docs_url")
 
     @property
     def failed(self) -> bool | None:
@@ -202,13 +206,13 @@ class Summary(Operation):
 
         The error text belongs to the shards that failed, and to all of them where none says that it did.
         """
-        fields = {name: getattr(self, name) for name in Operation.model_fields}
+        table = Operation.model_construct(**{name: getattr(self, name) for name in Operation.model_fields})
         works: Iterable[_Work] = (self,) if self.shards.is_empty else self.shards
         failed = {work.id for work in works if work.state is OperationState.ERROR}
         for work in works:
             own = {"id": work.id, "state": work.state, "progress": work.progress, "eta": work.eta}
             errors = self.errors if not failed or work.id in failed else ""
-            yield Operation.model_construct(**(fields | own | {"errors": errors}))
+            yield table.model_copy(update=own | {"errors": errors})
 
 
 def _positive(value: Any) -> int | None:
@@ -241,14 +245,16 @@ class Deployment(_Answer):
         Rows(), validation_alias="deploy_operation_summaries"
     )
 
-    @property
+    @cached_property
     def operations(self) -> Rows[Operation]:
         """`deploy_operations`, or what the summaries say where that is empty."""
-        return self.summarised_operations if self.own_operations.is_empty else self.own_operations
+        return self._summarised() if self.own_operations.is_empty else self.own_operations
 
-    @property
-    def summarised_operations(self) -> Rows[Operation]:
-        """The summaries as operations."""
+    def model_post_init(self, _: object) -> None:
+        """Tell the operations now: whoever reads an answer has the time, whoever takes it has not."""
+        _ = self.operations
+
+    def _summarised(self) -> Rows[Operation]:
         rows = distinct((row for summary in self.summaries for row in summary.operations()), attrgetter("id"))
         parts = [self.summaries, *(summary.shards for summary in self.summaries)]
         return replace(
@@ -268,7 +274,7 @@ class DeployRequest(_Answer):
     state: Text = ""
     branch: Text = ""
     into_branch: Text = ""
-    html_url: Text = ""
+    html_url: Link = ""
     approved: Flag = None
     created_at: Timestamp = None
     deployment_state: Annotated[DeploymentState | None, PlainValidator(_deployment_state)] = None

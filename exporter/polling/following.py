@@ -54,7 +54,7 @@ class Followed:
         deployment = self.status.deployment.value
         if deployment is None or not deployment.own_operations.is_empty:
             return Rows()
-        return deployment.summarised_operations
+        return deployment.operations
 
     def polls(self) -> Iterator[Kind]:
         """What is asked about it alone; of what has come to its end, what is missing of its final values."""
