@@ -8,12 +8,14 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
+import structlog
+
 from exporter import log
 from exporter.credentials import Credentials
 from exporter.healthcheck import health_url, healthcheck
 from exporter.mistakes import ConfigError
-from exporter.settings import Settings, flags, load, load_listen_address
-from exporter.usage import usage
+from exporter.settings import Settings, doubts, load, load_listen_address
+from exporter.settings.command_line import read, usage
 from exporter.version import DISTRIBUTION, revision, version
 from exporter.webhook_secrets import WebhookSecrets
 
@@ -47,7 +49,7 @@ def configure(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings
 
 
 def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    line = flags.read(argv)
+    line = read(argv)
     if line.question is not None:
         sys.stdout.write(f"{usage() if line.question == 'help' else _build()}\n")
         return 0
@@ -55,9 +57,9 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         case "healthcheck":
             return healthcheck(health_url(load_listen_address(argv, environ)))
         case "demo":
-            return _demo(load(argv, environ, demo=True))
+            return _demo(load(argv, environ, demo=True), environ)
         case "check":
-            return _check(*configure(argv, environ))
+            return _check(*configure(argv, environ), environ)
     return _serve(argv, environ)
 
 
@@ -72,19 +74,26 @@ def _serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     settings, credentials = configure(argv, environ)
     from exporter.app import serve  # noqa: PLC0415 - see above
 
-    log.configure(settings.log.level, settings.log.format)
+    _configure_log(settings, environ)
     return asyncio.run(serve(settings, credentials, lambda: configure(argv, environ)))
 
 
-def _check(settings: Settings, credentials: Credentials) -> int:
+def _check(settings: Settings, credentials: Credentials, environ: Mapping[str, str]) -> int:
     from exporter.check import check  # noqa: PLC0415 - see above
 
-    log.configure(settings.log.level, settings.log.format)
+    _configure_log(settings, environ)
     return asyncio.run(check(settings, credentials))
 
 
-def _demo(settings: Settings) -> int:
+def _demo(settings: Settings, environ: Mapping[str, str]) -> int:
     from exporter.demo import demo  # noqa: PLC0415 - see above
 
-    log.configure(settings.log.level, settings.log.format)
+    _configure_log(settings, environ, demo=True)
     return asyncio.run(demo(settings))
+
+
+def _configure_log(settings: Settings, environ: Mapping[str, str], *, demo: bool = False) -> None:
+    """Log from here on, first of all what is most likely not what was meant."""
+    log.configure(settings.log.level, settings.log.format)
+    for doubt in doubts(environ, settings, demo=demo):
+        structlog.get_logger(__name__).warning("configuration_doubtful", problem=doubt)

@@ -10,7 +10,7 @@ import structlog
 from pydantic import SecretStr
 
 from exporter import files
-from exporter.mistakes import ConfigError
+from exporter.mistakes import LONGEST_PATH, ConfigError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -133,7 +133,7 @@ class Credentials:
     def _problem(self, source: Source) -> str | None:
         known = self._files[source.file] if source.file is not None else None
         if known is not None and known.problem is not None:
-            return f"the file {known.problem}"  # not its path: it may be a token, set in the wrong place
+            return f"the file {shown(source.file or '', LONGEST_PATH)} {known.problem}"
         text = self._text(source)
         if text and not _HEADER_SAFE.fullmatch(text):
             return "holds characters that can't be sent; allowed: one line of ASCII letters, digits and signs"

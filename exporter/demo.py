@@ -10,8 +10,7 @@ from pydantic import SecretStr
 from exporter import targets
 from exporter.app import serve
 from exporter.credentials import Credentials, Login, Source, Sources
-from exporter.settings import Settings
-from exporter.settings.addresses import ListenAddress
+from exporter.settings import ListenAddress, Settings
 from exporter.simulator import Simulator, create_app, deliver, demo_fleet
 from exporter.web import listen
 from exporter.webhook_secrets import WebhookSecrets

@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from exporter.settings import load
-from exporter.settings.environment import CREDENTIAL_NAMES
-from exporter.settings.table import CONFIG_FILE, SECTIONS, SETTINGS, TARGETS, Setting
+from exporter.settings.table import CONFIG_FILE, CREDENTIALS, SECTIONS, SETTINGS, TARGETS, Setting
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "deploy" / "config.example.yml"
@@ -35,7 +34,7 @@ def test_every_setting_is_documented(setting: Setting) -> None:
 def test_every_credential_is_documented() -> None:
     """So do the names of the credentials."""
     page = (ROOT / "docs" / "configuration.md").read_text()
-    assert all(f"`{name}`" in page and f"`api.{half}_file`" in page for half, name in CREDENTIAL_NAMES.items())
+    assert all(f"`{name}`" in page and f"`api.{half}_file`" in page for half, name in CREDENTIALS.items())
 
 
 def test_the_example_loads_and_says_the_defaults() -> None:

@@ -98,12 +98,12 @@ def test_files_that_cannot_be_read_are_mistakes(tmp_path: Path) -> None:
     missing = file(tmp_path / "missing", None)
     told = mistakes(Sources(login(missing, file(tmp_path / "pipe", None)), {"a": login(access=missing)}))
     assert told.splitlines() == [
-        "MISSING_FILE: the file can't be read: no such file or directory",
-        "PIPE_FILE: the file is no regular file",
+        f"MISSING_FILE: the file {tmp_path / 'missing'} can't be read: no such file or directory",
+        f"PIPE_FILE: the file {tmp_path / 'pipe'} is no regular file",
     ]
     assert "is larger than" in mistakes(Sources(login(access=file(tmp_path / "large", "x" * 20_000))))
     unreadable = mistakes(Sources(login(access=Source("IO_FILE", file="/proc/self/mem"))))  # as root, no mode forbids
-    assert unreadable == "IO_FILE: the file can't be read: input/output error"
+    assert unreadable == "IO_FILE: the file /proc/self/mem can't be read: input/output error"
     assert "no such path" in mistakes(Sources(login(access=Source("NUL", file="a\0b"))))
     assert "can't be sent" in mistakes(Sources(login(access=file(tmp_path / "binary", b"\xff\xfe"))))
 
@@ -111,8 +111,8 @@ def test_files_that_cannot_be_read_are_mistakes(tmp_path: Path) -> None:
 def test_a_token_given_as_a_path_is_not_shown() -> None:
     """Who sets the token where its file belongs does not find it in the log."""
     sources = Sources(login(access=Source("ACCESS_FILE", file=SECRET)))
-    assert "ACCESS_FILE" in mistakes(sources)
-    assert SECRET not in repr(sources)
+    told = "ACCESS_FILE: the file pscale_tkn_… can't be read: no such file or directory"
+    assert mistakes(sources) == told
 
 
 def test_secrets_are_not_in_a_repr() -> None:

@@ -1,4 +1,4 @@
-"""Mistakes of the configuration: all of them at once, and none shows what may be a secret."""
+"""Mistakes of the configuration: all of them at once, showing what was given, and none a credential."""
 
 import tempfile
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.settings import ConfigError, Settings, load
+from exporter.settings import ConfigError, Settings, doubts, load
 from exporter.settings.table import CONFIG_FILE, SETTINGS
 
 SECRET = "pscale_tkn_s3cr3t"
@@ -42,7 +42,7 @@ def test_all_mistakes_are_told_together(file: Path) -> None:
     argv = in_file(file, f"poll: {{interval: {SECRET}, stale: 3}}\nwebb: 1\napi: {{access_token: {SECRET}}}\n")
     told = mistakes(
         [*argv, "--poll.idle-interval", "x", f"--token={SECRET}", "--log.levl=info", "--target=a/b/c", SECRET],
-        {f"{PREFIX}POLL_RETENTION": SECRET, "PLANETSCALE_SERVICE_TOKEN": "", f"{PREFIX}SHARD_COUNT": "0"},
+        {f"{PREFIX}POLL_RETENTION": "y", "PLANETSCALE_SERVICE_TOKEN": "", f"{PREFIX}SHARD_COUNT": "0"},
     )
     starts = [line if line.startswith(str(file)) else line.partition(": ")[0] for line in told]
     assert {line.split(";")[0] for line in starts} == {
@@ -54,13 +54,14 @@ def test_all_mistakes_are_told_together(file: Path) -> None:
         "PLANETSCALE_EXPORTER_SHARD_COUNT",
         "PLANETSCALE_SERVICE_TOKEN",
         f"{file}: api.access_token: unknown key",
-        f"{file}: poll.interval: is no duration",
+        f"{file}: poll.interval: 'pscale_tkn_…' is no duration",
         f"{file}: poll.stale: unknown key",
         f"{file}: webb: unknown key",
         "an argument that is no flag (not shown) can't be used",
     }
 
 
+NO_TAG = "could not determine a constructor for the tag '…'; a value that begins with ! needs quotes"
 NEVER_FLAGS = "unknown flag; credentials come from the environment or from files, never from flags"
 
 
@@ -79,8 +80,6 @@ NEVER_FLAGS = "unknown flag; credentials come from the environment or from files
         (["--" + "a" * 100], "--" + "a" * 78 + "…: unknown flag; see --help"),
         (["chekc"], "an argument that is no flag (not shown) can't be used; did you mean check?"),
         (["--no-metrics.ddl=true"], "--no-metrics.ddl: takes no value"),
-        (["--poll.interval=5", "--poll.interval=6"], "--poll.interval: may be given once only"),
-        (["--metrics.ddl", "--no-metrics.ddl"], "--no-metrics.ddl: may be given once only"),
         (["--log.level", "--log.format=json"], "--log.level: needs a value; allowed: debug, info, warning or error"),
         (["--log.format"], "--log.format: needs a value; allowed: logfmt or json"),
         (["--config-file="], "--config-file: needs a value; allowed: a file"),
@@ -115,20 +114,20 @@ def test_targets_are_required() -> None:
     assert "at least one" in mistakes([], {f"{PREFIX}TARGETS": ","})[0]
 
 
-def test_the_bad_one_of_many_targets_is_counted() -> None:
-    """Targets are not repeated in mistakes, so they are numbered."""
+def test_the_bad_one_of_many_targets_is_shown() -> None:
+    """Of many targets each bad one is a mistake of its own."""
     told = mistakes([], {f"{PREFIX}TARGETS": "acme,acme/..,b/c/d"})
-    assert [line.split(":")[1] for line in told] == [" target 2", " target 3"]
+    assert [line.split(":")[1] for line in told] == [" 'acme/..'", " 'b/c/d'"]
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: [\n  b: 'x\n", "line 3, column 1: is no YAML: found unexpected end of stream"),
-        (f"a: *{SECRET}", "line 1, column 4: is no YAML: found undefined alias '…'"),
-        ("a: b: c", "line 1, column 5: is no YAML: mapping values are not allowed here"),
-        ("a: 1\n---\nb: 2", "line 2, column 1: is no YAML: but found another document"),
-        ("a: \x01", "line 1, column 4: has a character that YAML does not allow"),
+        ("a: [\n  b: 'x\n", "line 3, column 1: found unexpected end of stream"),
+        (f"a: *{SECRET}", "line 1, column 4: found undefined alias '…'"),
+        ("a: b: c", "line 1, column 5: mapping values are not allowed here"),
+        ("a: 1\n---\nb: 2", "line 2, column 1: but found another document"),
+        ("a: \x01", "has a character that YAML does not allow (#x0001)"),
         ("[" * 5000, "is nested too deeply"),
         (SECRET, "must be a mapping of keys to values"),
         ("[a]", "must be a mapping of keys to values"),
@@ -136,10 +135,10 @@ def test_the_bad_one_of_many_targets_is_counted() -> None:
         ("poll: [1]", "poll: must be a mapping of keys to values"),
         ("poll: {interval: [1]}", "poll.interval: must be a single value"),
         ("poll: {interval: {a: 1}}", "poll.interval: must be a single value"),
-        ("poll: {interval: 5s, interval: 6s}", "poll.interval: is given twice (line 1)"),
-        ("poll: {}\nlog: {}\npoll: {}", "poll: is given twice (line 3)"),
-        ("? [a]\n: b", "has a key that is no word"),
-        ("poll: {? {a: b} : c}", "poll: has a key that is no word"),
+        ("poll: {interval: 5s, interval: 6s}", "line 1, column 22: interval is given twice"),
+        ("poll: {}\nlog: {}\npoll: {}", "line 3, column 1: poll is given twice"),
+        ("? [a]\n: b", "line 1, column 3: a key is no word"),
+        ("poll: {? {a: b} : c}", "line 1, column 10: a key is no word"),
         ("poll: {intervall: 5s}", "poll.intervall: unknown key; did you mean interval?"),
         ("log: {x: 5s}", "log.x: unknown key; known: level, format"),
         ("poll.interval: 5s", "poll.interval: unknown key; nest it: poll: {interval: …}"),
@@ -148,7 +147,7 @@ def test_the_bad_one_of_many_targets_is_counted() -> None:
             "api.service_token: unknown key; the file takes no secrets, only the path of one: service_token_file",
         ),
         ("log: &a {x: *a}", "log.x: unknown key; known: level, format"),
-        ("log: {level: !loud info}", "log.level: a value that begins with ! needs quotes"),
+        ("log: {level: !loud info}", f"line 1, column 14: {NO_TAG}"),
         ("credentials: [x]", "credentials: must be a mapping of keys to values"),
         ("credentials: {'..': {}}", "credentials...: is no name of an organization"),
         (
@@ -156,9 +155,9 @@ def test_the_bad_one_of_many_targets_is_counted() -> None:
             "credentials.acme.token_file: unknown key; did you mean access_token_file?",
         ),
         ("credentials: {acme: {access_token_file: [x]}}", "credentials.acme.access_token_file: must be a single value"),
-        ("log: {format: .nan}", "log.format: is unknown; allowed: logfmt or json"),
-        ("log: {level: true}", "log.level: is unknown; allowed: debug, info, warning or error"),
-        ("shard: {count: 1.5}", "shard.count: is no whole number; allowed: a whole number from 1 to 10000"),
+        ("log: {format: .nan}", "log.format: '.nan' is unknown; allowed: logfmt or json"),
+        ("log: {level: true}", "log.level: 'true' is unknown; allowed: debug, info, warning or error"),
+        ("shard: {count: 1.5}", "shard.count: '1.5' is no whole number; allowed: a whole number from 1 to 10000"),
     ],
 )  # fmt: skip
 def test_mistakes_of_the_file(text: str, told: str, file: Path) -> None:
@@ -169,7 +168,7 @@ def test_mistakes_of_the_file(text: str, told: str, file: Path) -> None:
 def test_an_exclude_without_quotes_is_explained(file: Path) -> None:
     """YAML takes a leading ! for a tag; dropping the exclude silently would poll too much."""
     argv = in_file(file, "targets:\n- acme\n- !acme/legacy\n")
-    assert mistakes(argv) == [f"{file}: targets: a value that begins with ! needs quotes"]
+    assert mistakes(argv) == [f"{file}: line 3, column 3: {NO_TAG}"]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +186,7 @@ def test_empty_parts_of_the_file_are_unset(text: str, file: Path) -> None:
 def test_yaml_scalars_are_taken_as_written(file: Path) -> None:
     """Numbers, booleans and the like mean what the same text means in a flag."""
     text = "targets: [no, 123/on/7]\npoll: {interval: 90}\nmetrics: {ddl: off}\nshard: {index: '0', count: 0}\n"
-    assert mistakes(in_file(file, text))[0].startswith(f"{file}: shard.count: is too small")
+    assert mistakes(in_file(file, text))[0].startswith(f"{file}: shard.count: '0' is too small")
     settings = load(in_file(file, text.replace("count: 0", "count: 2")), LOGIN)
     assert [target.organization for target in settings.targets] == ["no", "123"]
     assert (settings.poll.interval, settings.metrics.ddl) == (90, False)
@@ -196,11 +195,14 @@ def test_yaml_scalars_are_taken_as_written(file: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     """The file is named by the setting that names it; what could stand in it is not asked for."""
     missing = str(tmp_path / "missing.yml")
-    assert mistakes(["--config-file", missing]) == ["--config-file: the file can't be read: no such file or directory"]
-    assert mistakes([], {CONFIG_FILE.env: str(tmp_path)}) == [f"{CONFIG_FILE.env}: the file is no regular file"]
-    assert mistakes(["--config-file", SECRET]) == ["--config-file: the file can't be read: no such file or directory"]
+    assert mistakes(["--config-file", missing]) == [
+        f"--config-file: the file {missing} can't be read: no such file or directory"
+    ]
+    assert mistakes([], {CONFIG_FILE.env: str(tmp_path)}) == [
+        f"{CONFIG_FILE.env}: the file {tmp_path} is no regular file"
+    ]
     (tmp_path / "latin.yml").write_bytes(b"# a\n#  \xff")
-    assert "line 2, column 4: is no UTF-8 text" in mistakes(["--config-file", str(tmp_path / "latin.yml")])[0]
+    assert "line 2: is no UTF-8 text" in mistakes(["--config-file", str(tmp_path / "latin.yml")])[0]
 
 
 def test_the_flag_that_names_the_file_comes_first(file: Path) -> None:
@@ -245,6 +247,44 @@ def test_any_input_ends_in_settings_or_mistakes(argv: list[str], environ: dict[s
         assert all(line.isprintable() for line in outcome.mistakes)
     else:
         assert outcome.organizations
+
+
+def test_what_was_given_is_shown_in_one_short_line(file: Path) -> None:
+    """The value as it was written, cut, without what can't be printed and without a user in a URL."""
+    argv = in_file(file, "poll: {interval: '5\\tmin'}\ntargets: [acme/shop, acme/shop/x]")
+    told = mistakes([*argv, f"--api.url=ftp://me:{SECRET}@x", "--log.level=" + "a" * 100])
+    assert [line.split("; allowed: ")[0] for line in told] == [
+        f"{file}: targets: 'acme/shop/x': the deploy request's number is no whole number from 1 on",
+        "--api.url: 'ftp://…@x' is no http or https URL",
+        f"{file}: poll.interval: '5\\tmin' is no duration",
+        f"--log.level: '{'a' * 60}…' is unknown",
+    ]
+    assert all("; allowed: " in line for line in told)
+
+
+def test_near_misses_of_the_environment_are_warned_of() -> None:
+    """A variable that is almost one of ours is named with the one that was meant; Kubernetes' own are not."""
+    environ = {
+        f"{PREFIX}POLL_INTERVALL": SECRET,
+        "PLANETSCALE_SERVICE_TOKN": SECRET,
+        f"{PREFIX}PORT": "tcp://10.0.0.1:80",
+        f"{PREFIX}PORT_10048_TCP_ADDR": "10.0.0.1",
+        f"{PREFIX}SERVICE_HOST": "10.0.0.1",
+        f"{PREFIX}REVISION": "abc",
+        "PLANETSCALE_ORG": "acme",
+        "POLL_INTERVALL": "x",
+    }
+    assert list(doubts({**LOGIN, **environ}, load([TARGET], LOGIN))) == [
+        "PLANETSCALE_EXPORTER_POLL_INTERVALL: is not read; did you mean PLANETSCALE_EXPORTER_POLL_INTERVAL?",
+        "PLANETSCALE_SERVICE_TOKN: is not read; did you mean PLANETSCALE_SERVICE_TOKEN?",
+    ]
+
+
+def test_credentials_of_nobody_are_warned_of(file: Path, tmp_path: Path) -> None:
+    """Credentials of an organization that no target names are most likely misspelt."""
+    (tmp_path / "token").write_text(SECRET)
+    settings = load([TARGET, *in_file(file, "credentials: {acm: {access_token_file: token}}")], LOGIN)
+    assert list(doubts(LOGIN, settings)) == ["credentials.acm: is not used; no target is of this organization"]
 
 
 def test_a_long_path_is_told_whole(tmp_path: Path) -> None:

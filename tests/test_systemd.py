@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.settings.environment import CREDENTIAL_NAMES
-from exporter.settings.table import CONFIG_FILE, SETTINGS
+from exporter.settings.table import CONFIG_FILE, CREDENTIALS, SETTINGS
 
 FOLDER = Path(__file__).parents[1] / "deploy" / "systemd"
 UNIT = FOLDER / "planetscale-exporter.service"
@@ -21,7 +20,7 @@ Program = Callable[..., Path]
 
 def known_variables() -> set[str]:
     """Every variable that means something to the exporter."""
-    credentials = {f"{name}{ending}" for name in CREDENTIAL_NAMES.values() for ending in ("", "_FILE")}
+    credentials = {f"{name}{ending}" for name in CREDENTIALS.values() for ending in ("", "_FILE")}
     return {setting.env for setting in (CONFIG_FILE, *SETTINGS)} | credentials | PROXIES
 
 

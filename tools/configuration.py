@@ -35,8 +35,9 @@ Every setting can be given in three places. The first that has it counts, settin
 4. else the default.
 
 Unknown flags and unknown keys in the file are mistakes. Unknown environment variables are not, because Kubernetes
-injects its own under the same prefix. All mistakes are reported at once, one line each, and end the start with exit
-code 2.
+injects its own under the same prefix; one that is almost the name of a setting, or credentials of an organization that
+no target names, are warned of in the log. Mistakes are reported together, one line each with what was given, and end
+the start with exit code 2; a flag without its value is told alone. A flag that is given twice counts as the last says.
 
 Durations are written as `15s`, `5m`, `1h30m`, `500ms` or as a number of seconds. Switches are given as
 `--metrics.ddl`, `--metrics.ddl=false` or `--no-metrics.ddl`. In the file a value means the text that stands there, so

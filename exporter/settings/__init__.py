@@ -4,9 +4,9 @@
 """
 
 from exporter.mistakes import ConfigError
-from exporter.settings.addresses import ListenAddress
-from exporter.settings.load import load, load_listen_address
+from exporter.settings.load import doubts, load, load_listen_address
 from exporter.settings.tree import DEFAULT_PORT, Api, Log, Metrics, Poll, Settings, Shard, Web
+from exporter.settings.values import ListenAddress
 
 __all__ = [
     "DEFAULT_PORT",
@@ -19,6 +19,7 @@ __all__ = [
     "Settings",
     "Shard",
     "Web",
+    "doubts",
     "load",
     "load_listen_address",
 ]

@@ -1,39 +1,40 @@
-"""The environment. Names that are unknown are left alone: Kubernetes injects its own under the same prefix."""
+"""The environment, for the names that are settings; Kubernetes injects others under the same prefix."""
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
+from pydantic_settings import EnvSettingsSource
 
 from exporter.credentials import Source
-from exporter.settings.given import Given, split
-from exporter.settings.table import CONFIG_FILE, SETTINGS
+from exporter.settings.table import CONFIG_FILE, CREDENTIALS, SETTINGS
+from exporter.settings.tree import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-# the names that PlanetScale's command line and Terraform provider use
-CREDENTIAL_NAMES = {
-    "service_token_id": "PLANETSCALE_SERVICE_TOKEN_ID",
-    "service_token": "PLANETSCALE_SERVICE_TOKEN",
-    "access_token": "PLANETSCALE_ACCESS_TOKEN",
-}
+_COMMON = "PLANETSCALE_"
+_CLOSE = 0.75
 
 
-def settings(environ: Mapping[str, str]) -> dict[str, Given]:
+class Environment(EnvSettingsSource):
     """The settings that *environ* gives; an empty value gives none."""
-    return {
-        setting.path: Given(setting.env, split(text) if setting.is_list else text)
-        for setting in (*SETTINGS, CONFIG_FILE)
-        if (text := environ.get(setting.env, "")).strip()
-    }
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        known = {setting.env: self._environ.get(setting.env, "") for setting in SETTINGS}
+        return {name.lower(): text for name, text in known.items() if text.strip()}
 
 
 def credentials(environ: Mapping[str, str], mistakes: list[str]) -> dict[str, Source]:
     """The source of each half that *environ* gives."""
     found = {}
-    for half, name in CREDENTIAL_NAMES.items():
+    for half, name in CREDENTIALS.items():
         value, file = environ.get(name, "").strip(), environ.get(f"{name}_FILE", "").strip()
         if value and file:
             mistakes.append(f"{name}: excludes {name}_FILE; set one of the two")
@@ -42,3 +43,18 @@ def credentials(environ: Mapping[str, str], mistakes: list[str]) -> dict[str, So
         elif file:
             found[half] = Source(f"{name}_FILE", file=file)
     return found
+
+
+def near_misses(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each variable that is close to one that is read, with the latter's name."""
+    halves = {f"{name}{end}" for name in CREDENTIALS.values() for end in ("", "_FILE")}
+    known = {_own(name): name for name in {*halves, CONFIG_FILE.env, *(setting.env for setting in SETTINGS)}}
+    for name in sorted(environ):
+        if name.startswith(_COMMON) and name not in known.values():
+            close = difflib.get_close_matches(_own(name), known, n=1, cutoff=_CLOSE)
+            yield from ((name, known[each]) for each in close)
+
+
+def _own(name: str) -> str:
+    """The part that tells names apart."""
+    return name.removeprefix(_COMMON).removeprefix("EXPORTER_")

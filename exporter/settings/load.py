@@ -2,46 +2,81 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from pydantic_settings import InitSettingsSource
 
 from exporter import targets
 from exporter.credentials import Credentials, Login, Source, Sources
-from exporter.mistakes import ConfigError
-from exporter.settings import environment, flags, yaml_file
-from exporter.settings.environment import CREDENTIAL_NAMES
-from exporter.settings.table import CONFIG_FILE, TARGETS, TARGETS_ALLOWED
-from exporter.settings.tree import LAYERS, Settings, Web
+from exporter.mistakes import ConfigError, given, shown
+from exporter.settings import command_line, environment
+from exporter.settings.environment import Environment
+from exporter.settings.table import CONFIG_FILE, CREDENTIALS, SECTIONS, SETTINGS, TARGETS
+from exporter.settings.tree import TARGETS_ALLOWED, Api, Settings, Web, split
+from exporter.settings.yaml_file import FILE_KEYS, YamlFile, unknown_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
 
-    from exporter.settings.addresses import ListenAddress
-    from exporter.settings.given import Given
+    from exporter.settings.command_line import CommandLine
+    from exporter.settings.values import ListenAddress
 
-_Layer = dict[str, "Given"]
-_DEMO_BRINGS = (TARGETS.path, "api.url")
+_DEMO_BRINGS = ("targets", "api.url")
+_BY_PATH = {setting.path: setting for setting in SETTINGS}
+_WORDS = {
+    "greater_than_equal": "is too small",
+    "less_than_equal": "is too large",
+    "int_parsing": "is no whole number",
+    "int_from_float": "is no whole number",
+    "float_parsing": "is no number",
+    "bool_parsing": "is neither true nor false",
+    "literal_error": "is unknown",
+    "byte_size": "is no size",
+    "byte_size_unit": "is no size",
+}
+
+
+@dataclass(slots=True)
+class _Layer:
+    """What one source gives, and how its user calls each setting."""
+
+    given: dict[str, Any]
+    name: Callable[[str], str]
+
+    def has(self, path: str) -> bool:
+        """Whether it gives the setting."""
+        return self.value(path) is not None
+
+    def value(self, path: str) -> Any:
+        """What it gives, None when it gives nothing."""
+        section, _, name = path.partition(".")
+        found = self.given.get(section)
+        return found if not name else found.get(name) if isinstance(found, dict) else None
 
 
 def load(argv: Sequence[str], environ: Mapping[str, str], *, demo: bool = False) -> Settings:
     """Read flags, environment and file, in this order of precedence, and check them together with the credentials.
 
     Depends on its arguments and on files alone, so it serves a reload too. The demo brings targets, credentials and
-    API of its own: those of environment and file are left out, and as flags they are mistakes.
+    API of its own: given ones are mistakes, but credentials, which any shell may have, are left out.
     Raises ConfigError with every mistake.
     """
-    line = flags.read(argv)
-    layers, file = _layers(line.given, environ)
-    mistakes = [*line.mistakes, *file.mistakes]
+    line = command_line.read(argv)
+    mistakes = list(line.mistakes)
+    file = _file(line, environ, mistakes)
+    layers = _layers(line, environ, file)
     sources = Sources() if demo else _credentials(environ, file, mistakes)
     if demo:
-        mistakes += [f"{line.given[path].name}: demo brings its own" for path in _DEMO_BRINGS if path in line.given]
-        layers = [{path: given for path, given in layer.items() if path not in _DEMO_BRINGS} for layer in layers]
-    settings = _validated(layers, sources, mistakes)
-    if file.is_read and not demo:  # what is missing may stand in a file that can't be read
+        mistakes += [f"{_flag(path)}: demo brings its own" for path in _DEMO_BRINGS if layers[0].has(path)]
+    fixed = {"targets": (), "api": {"url": Api().url}} if demo else {}
+    settings = _validated(layers, mistakes, credentials=sources, **fixed)
+    if not demo and not (
+        file is None and _named(line, environ)
+    ):  # what is missing may stand in a file that can't be read
         mistakes += _polled(layers, sources)
     if settings is None or mistakes:
         raise ConfigError(mistakes)
@@ -53,83 +88,121 @@ def load_listen_address(argv: Sequence[str], environ: Mapping[str, str]) -> List
 
     Raises ConfigError when the command line or the address itself is wrong.
     """
-    line = flags.read(argv)
+    line = command_line.read(argv)
     if line.mistakes:
         raise ConfigError(line.mistakes)
-    layers, _ = _layers(line.given, environ)
-    path = "web.listen_address"
-    given = next((layer[path] for layer in layers if path in layer), None)
-    if given is None:
+    layers = _layers(line, environ, _file(line, environ, []))
+    layer = next((layer for layer in layers if layer.has("web.listen_address")), None)
+    if layer is None:
         return Web().listen_address
     mistakes: list[str] = []
-    settings = _validated([{path: given}], Sources(), mistakes)
+    layer.given = {"web": {"listen_address": layer.value("web.listen_address")}}
+    settings = _validated([layer], mistakes)
     if settings is None:
         raise ConfigError(mistakes)
     return settings.web.listen_address
 
 
-def _layers(given: _Layer, environ: Mapping[str, str]) -> tuple[list[_Layer], yaml_file.File]:
+def doubts(environ: Mapping[str, str], settings: Settings, *, demo: bool = False) -> Iterator[str]:
+    """What is no mistake and yet most likely not what was meant, a line each."""
+    for name, known in environment.near_misses(environ):
+        yield f"{shown(name)}: is not read; did you mean {known}?"
+    if demo:
+        for path in _DEMO_BRINGS:
+            if environ.get(_variable(path), "").strip():
+                yield f"{_variable(path)}: is not used; demo brings its own"
+    for organization in settings.credentials.organizations:
+        if organization not in settings.organizations:
+            yield f"credentials.{organization}: is not used; no target is of this organization"
+
+
+def _named(line: CommandLine, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """The path of the file, and where it was named."""
+    if line.config_file is not None:
+        return line.config_file, CONFIG_FILE.flag
+    path = environ.get(CONFIG_FILE.env, "")
+    return (path, CONFIG_FILE.env) if path.strip() else None
+
+
+def _file(line: CommandLine, environ: Mapping[str, str], mistakes: list[str]) -> YamlFile | None:
+    named = _named(line, environ)
+    try:
+        file = YamlFile(*named) if named else None
+    except ConfigError as error:
+        mistakes += error.mistakes
+        return None
+    mistakes += file.mistakes if file else []
+    return file
+
+
+def _layers(line: CommandLine, environ: Mapping[str, str], file: YamlFile | None) -> list[_Layer]:
     """What flags, environment and file give, the most important first."""
-    env = environment.settings(environ)
-    named = given.get(CONFIG_FILE.path) or env.get(CONFIG_FILE.path)
-    file = yaml_file.read(named) if named else yaml_file.File("", is_read=True)
-    layers = [{path: text for path, text in layer.items() if path != CONFIG_FILE.path} for layer in (given, env)]
-    return [*layers, file.given], file
+    layers = [_Layer(line.settings(), _flag), _Layer(Environment(environ)(), _variable)]
+    return [*layers, _Layer(file(), file.name)] if file else layers
 
 
-def _validated(layers: list[_Layer], sources: Sources, mistakes: list[str]) -> Settings | None:
-    values: dict[str, Any] = {LAYERS: [*map(_nested, layers)], "credentials": sources}
+def _flag(path: str) -> str:
+    return _BY_PATH[path].flag
+
+
+def _variable(path: str) -> str:
+    return _BY_PATH[path].env
+
+
+def _validated(layers: list[_Layer], mistakes: list[str], **values: Any) -> Settings | None:
+    values["sources"] = [InitSettingsSource(Settings, layer.given) for layer in layers]
     try:
         return Settings(**values)
     except ValidationError as error:
-        mistakes += [_mistake(wrong, layers) for wrong in error.errors(include_url=False, include_input=False)]
+        mistakes += [_mistake(wrong, layers) for wrong in error.errors(include_url=False)]
         return None
 
 
-def _nested(layer: _Layer) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for path, given in layer.items():
-        section, dot, name = path.partition(".")
-        if dot:
-            tree.setdefault(section, {})[name] = given.text
-        else:
-            tree[section] = given.text
-    return tree
-
-
 def _mistake(wrong: ErrorDetails, layers: list[_Layer]) -> str:
-    """One line: the name as its user wrote it, and what is wrong."""
-    words = [str(part) for part in wrong["loc"] if isinstance(part, str)]
-    path = ".".join(words)
-    name, texts = next(((layer[path].name, layer[path].text) for layer in layers if path in layer), (path, ""))
-    message = str(wrong.get("ctx", {}).get("error", wrong["msg"]))
-    if path != TARGETS.path:
-        return f"{name}: {message}"
-    position = next((part + 1 for part in wrong["loc"] if isinstance(part, int)), 0)
-    which = f"target {position}: " if len(texts) > 1 else ""
-    return f"{name}: {which}{message}; allowed: {TARGETS_ALLOWED}"
+    """One line: the name as its user wrote it, what was given, what is wrong and what is allowed."""
+    path = ".".join(str(part) for part in wrong["loc"] if isinstance(part, str))
+    layer = next((layer for layer in layers if layer.has(path)), None)
+    name = layer.name(path) if layer else path
+    kind = wrong["type"]
+    if kind == "extra_forbidden":  # of the file; its value may be anything
+        *sections, key = wrong["loc"]
+        known = _known(str(sections[0])) if sections else ["targets", *SECTIONS, "credentials"]
+        return f"{layers[-1].name(shown(path))}: unknown key{unknown_hint(str(key), known)}"
+    if path in SECTIONS:
+        return f"{name}: must be a mapping of keys to values"
+    raw = wrong["input"] if layer is None or path == TARGETS.path else layer.value(path)
+    if isinstance(raw, list | dict):
+        return f"{name}: must be a single value"
+    message = str(wrong.get("ctx", {}).get("error") or _WORDS.get(kind, wrong["msg"]))
+    allowed = "" if "allowed: " in message else f"; allowed: {_BY_PATH[path].allowed}"
+    return f"{name}: {given(raw)}{':' if path == TARGETS.path else ''} {message}{allowed}"
+
+
+def _known(section: str) -> list[str]:
+    return [*SECTIONS[section].model_fields, *(FILE_KEYS if section == "api" else ())]
 
 
 def _polled(layers: list[_Layer], sources: Sources) -> Iterator[str]:
     """What is wrong when nothing is polled, or when an organisation that is has no credentials."""
-    given = next((layer[TARGETS.path] for layer in layers if TARGETS.path in layer), None)
-    organizations, is_whole = _organizations(given.text if given else ())
-    if given is None:
+    layer = next((layer for layer in layers if layer.has(TARGETS.path)), None)
+    texts = split(layer.value(TARGETS.path)) if layer else ()
+    organizations, is_whole = _organizations(texts if isinstance(texts, list) else ())
+    if layer is None:
         yield f"{TARGETS.flag}: missing (or {TARGETS.env}, or targets in the file); allowed: {TARGETS_ALLOWED}"
     elif is_whole and not organizations:
-        yield f"{given.name}: at least one target that does not exclude is needed"
+        yield f"{layer.name(TARGETS.path)}: at least one target that does not exclude is needed"
     try:
         Credentials(sources, organizations)
     except ConfigError as error:
         yield from error.mistakes
 
 
-def _organizations(texts: Iterable[str]) -> tuple[tuple[str, ...], bool]:
+def _organizations(texts: Sequence[Any]) -> tuple[tuple[str, ...], bool]:
     """The organisations that are polled, and whether every text could be read."""
     found, is_whole = [], True
     for text in texts:
         try:
-            target = targets.parse(text)
+            target = targets.parse(str(text))
         except ValueError:
             is_whole = False
         else:
@@ -137,23 +210,24 @@ def _organizations(texts: Iterable[str]) -> tuple[tuple[str, ...], bool]:
     return tuple(dict.fromkeys(found)), is_whole
 
 
-def _credentials(environ: Mapping[str, str], file: yaml_file.File, mistakes: list[str]) -> Sources:
+def _credentials(environ: Mapping[str, str], file: YamlFile | None, mistakes: list[str]) -> Sources:
     """Each half from the environment, else from the file."""
-    given = environment.credentials(environ, mistakes)
-    default = {**file.default, **given}
+    from_environment = environment.credentials(environ, mistakes)
+    default = {**(file.default if file else {}), **from_environment}
+    if file is None:
+        return Sources(_login(default, CREDENTIALS) if default else None)
+    names = CREDENTIALS if from_environment else _file_names(file, "api")
+    own = file.organizations.items()
     return Sources(
-        _login(default, CREDENTIAL_NAMES if given else _file_names(file, "api")) if default else None,
-        {
-            organization: _login(own, _file_names(file, f"credentials.{organization}"))
-            for organization, own in file.organizations.items()
-        },
+        _login(default, names) if default else None,
+        {name: _login(login, _file_names(file, f"credentials.{name}")) for name, login in own},
     )
 
 
-def _login(given: Mapping[str, Source], names: Mapping[str, str]) -> Login:
+def _login(found: Mapping[str, Source], names: Mapping[str, str]) -> Login:
     """The halves that are given; *names* say how the others would be."""
-    return Login(**{half: given.get(half, Source(name)) for half, name in names.items()})
+    return Login(**{half: found.get(half, Source(name)) for half, name in names.items()})
 
 
-def _file_names(file: yaml_file.File, where: str) -> dict[str, str]:
-    return {half: file.name(f"{where}.{half}_file") for half in CREDENTIAL_NAMES}
+def _file_names(file: YamlFile, where: str) -> dict[str, str]:
+    return {half: file.name(f"{where}.{half}_file") for half in CREDENTIALS}

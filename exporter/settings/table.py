@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exporter.settings.tree import Section, Settings
+from exporter.settings.tree import ENV_PREFIX, TARGETS_ALLOWED, Section, Settings
 from exporter.settings.values import Kind
-
-ENV_PREFIX = "PLANETSCALE_EXPORTER_"
-TARGETS_ALLOWED = (
-    "org, org/database or org/database/number; * and ? in the database part, not with a number; a leading ! excludes"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +26,7 @@ class Setting:
 
     @property
     def is_switch(self) -> bool:
-        """Whether its flag may stand without a value."""
+        """Whether its flag stands without a value."""
         return self.metavar == "BOOLEAN"
 
     @property
@@ -57,7 +52,7 @@ def _of(name: str, section: type[Section]) -> tuple[Setting, ...]:
             f"{name}.{field}",
             f"--{name}.{field.replace('_', '-')}",
             kind.metavar,
-            kind.show(info.default),
+            kind.show(info.default) if info.default is not None else "",
             info.description or "",
             kind.allowed,
         )
@@ -73,3 +68,8 @@ SECTIONS: dict[str, type[Section]] = {
     if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
 }
 SETTINGS = (TARGETS, *(setting for name, section in SECTIONS.items() for setting in _of(name, section)))
+CREDENTIALS = {  # the names that PlanetScale's command line and Terraform provider use
+    "service_token_id": "PLANETSCALE_SERVICE_TOKEN_ID",
+    "service_token": "PLANETSCALE_SERVICE_TOKEN",
+    "access_token": "PLANETSCALE_ACCESS_TOKEN",
+}

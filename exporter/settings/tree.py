@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, field_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, InstanceOf, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from exporter.credentials import Sources
-from exporter.settings import addresses, values
-from exporter.settings.addresses import ListenAddress
+from exporter.settings import values
+from exporter.settings.values import Kind, ListenAddress
 from exporter.targets import Target, parse
 
 # the one place of the default port: 9100-9999 of the Prometheus port list are taken
 DEFAULT_PORT = 10048
 
-LAYERS = "layers"
+ENV_PREFIX = "PLANETSCALE_EXPORTER_"
+TARGETS_ALLOWED = (
+    "org, org/database or org/database/number; * and ? in the database part, not with a number; a leading ! excludes"
+)
+_YEAR = 365 * 86400.0
 
-Interval = Annotated[float, values.duration(least=1)]
-Span = Annotated[float, values.duration(least=0)]
+Interval = Annotated[float, Field(ge=1, le=_YEAR), values.duration("1s to 365d")]
+Span = Annotated[float, Field(ge=0, le=_YEAR), values.duration("up to 365d")]
+Timeout = Annotated[float, Field(ge=0.001, le=3600), values.duration("1ms to 1h")]
+Size = Annotated[
+    ByteSize,
+    Field(ge=2**10, le=2**30),
+    Kind("SIZE", "1KiB to 1GiB, written as bytes or with a unit (16MiB, 16MB)", show=values.show_size),
+]
+Switch = Annotated[bool, Kind("BOOLEAN", "true or false", show=lambda value: str(value).lower())]
+URL = Kind("URL", "an http or https URL without user, query and fragment", values.read_base_url)
+FILE = Kind("FILE", "the path of a file", values.read_file_name)
+Address = Annotated[
+    InstanceOf[ListenAddress], Kind("ADDRESS", "host:port, :port or [::1]:port", values.read_listen_address)
+]
+WebPath = Annotated[
+    str,
+    Kind(
+        "PATH",
+        "a path such as /metrics, of letters, digits and '-._~', not /, not under /-/, without a trailing slash",
+        values.read_path,
+    ),
+]
+Ordinal = Annotated[
+    int,
+    Field(ge=0, le=9_999),
+    Kind(
+        "NUMBER",
+        "a whole number from 0, or a pod's name that ends in one, as in planetscale-exporter-3",
+        values.read_ordinal,
+    ),
+]
+Level = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    Kind("debug|info|warning|error", "debug, info, warning or error", values.read_word),
+]
+Format = Annotated[Literal["logfmt", "json"], Kind("logfmt|json", "logfmt or json", values.read_word)]
 
 
 class Section(BaseModel):
@@ -30,18 +68,12 @@ class Section(BaseModel):
 class Api(Section):
     """How PlanetScale is asked."""
 
-    url: Annotated[str, addresses.base_url()] = Field(
-        "https://api.planetscale.com/v1", description="base URL of the PlanetScale API"
+    url: Annotated[str, URL] = Field("https://api.planetscale.com/v1", description="base URL of the PlanetScale API")
+    requests_per_minute: Annotated[int, Field(ge=1, le=100_000), Kind("NUMBER", "a whole number from 1 to 100000")] = (
+        Field(300, description="the whole request budget of this process; PlanetScale's published limit is 600 for all")
     )
-    requests_per_minute: Annotated[int, values.whole(1, 100_000)] = Field(
-        300, description="the whole request budget of this process; PlanetScale's published limit is 600 for all"
-    )
-    timeout: Annotated[float, values.duration(least=0.001, most=3600)] = Field(
-        10.0, description="the longest one request may take, from connecting to the last byte"
-    )
-    max_response_bytes: Annotated[int, values.size(1024, 2**30)] = Field(
-        16 * 2**20, description="a larger answer is refused"
-    )
+    timeout: Timeout = Field(10.0, description="the longest one request may take, from connecting to the last byte")
+    max_response_bytes: Size = Field(ByteSize(16 * 2**20), description="a larger answer is refused")
 
 
 class Poll(Section):
@@ -70,18 +102,18 @@ class Poll(Section):
 class Web(Section):
     """The exporter's own HTTP server."""
 
-    listen_address: Annotated[InstanceOf[ListenAddress], addresses.listen_address()] = Field(
+    listen_address: Address = Field(
         ListenAddress("", DEFAULT_PORT), description="where to listen; without a host, on all addresses"
     )
-    telemetry_path: Annotated[str, addresses.telemetry_path()] = Field("/metrics", description="where the metrics are")
-    config_file: Annotated[str | None, values.path()] = Field(
+    telemetry_path: WebPath = Field("/metrics", description="where the metrics are")
+    config_file: Annotated[str | None, FILE] = Field(
         None, description="TLS, client certificates and basic auth, in the exporter-toolkit's web-config.yml format"
     )
-    grafana_url: Annotated[str | None, addresses.base_url()] = Field(
+    grafana_url: Annotated[str | None, URL] = Field(
         None, description="base URL of Grafana, for links on the status page"
     )
-    enable_lifecycle: Annotated[bool, values.switch()] = Field(False, description="allows POST /-/reload")
-    webhook_secrets_file: Annotated[str | None, values.path()] = Field(
+    enable_lifecycle: Switch = Field(False, description="allows POST /-/reload")
+    webhook_secrets_file: Annotated[str | None, FILE] = Field(
         None,
         description="one secret of a PlanetScale webhook on each line (blank lines and # comments left out);"
         " turns POST /-/webhook on",
@@ -91,21 +123,23 @@ class Web(Section):
 class Metrics(Section):
     """What is exported."""
 
-    ddl: Annotated[bool, values.switch()] = Field(
+    ddl: Switch = Field(
         True,
         description="DDL and error text as labels of planetscale_deploy_operation_info, each cut at 256 characters;"
         " false leaves them empty",
     )
-    max_operations: Annotated[int, values.whole(1, 10_000_000)] = Field(
-        50_000, description="operations exported at most; what is beyond is skipped"
+    max_operations: Annotated[int, Field(ge=1, le=10_000_000), Kind("NUMBER", "a whole number from 1 to 10000000")] = (
+        Field(50_000, description="operations exported at most; what is beyond is skipped")
     )
 
 
 class Shard(Section):
     """Sharding: which share of the targets' databases this replica polls."""
 
-    count: Annotated[int, values.whole(1, 10_000)] = Field(1, description="how many replicas share the databases")
-    index: Annotated[int, values.ordinal(9_999)] = Field(
+    count: Annotated[int, Field(ge=1, le=10_000), Kind("NUMBER", "a whole number from 1 to 10000")] = Field(
+        1, description="how many replicas share the databases"
+    )
+    index: Ordinal = Field(
         0, validate_default=True, description="this replica's number from 0, or the name of its pod, which ends in it"
     )
 
@@ -120,10 +154,13 @@ class Shard(Section):
 class Log(Section):
     """The log on standard error."""
 
-    level: Annotated[str, values.choice("debug", "info", "warning", "error", warn="warning")] = Field(
-        "info", description="the least important messages that are shown"
-    )
-    format: Annotated[str, values.choice("logfmt", "json")] = Field("logfmt", description="how a message is written")
+    level: Level = Field("info", description="the least important messages that are shown")
+    format: Format = Field("logfmt", description="how a message is written")
+
+
+def split(given: object) -> object:
+    """The parts of a text with commas, without empty ones."""
+    return [part for part in map(str.strip, given.split(",")) if part] if isinstance(given, str) else given
 
 
 def _target(given: object) -> object:
@@ -133,14 +170,27 @@ def _target(given: object) -> object:
 class Settings(BaseSettings):
     """Everything that can be configured, checked and frozen.
 
-    Built from keyword arguments, or from several layers of them, the most important first. Never reads the
+    Built from keyword arguments alone, or from the `sources` among them, the most important first. Never reads the
     environment or files by itself: `load` does.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        enable_decoding=False,
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_avoid_json=True,
+        cli_use_class_docs_for_groups=True,
+        cli_shortcuts={"targets": "target"},
+    )
 
-    targets: tuple[Annotated[InstanceOf[Target], BeforeValidator(_target)], ...] = Field(
-        (), description="what to poll: org, org/database or org/database/number"
+    targets: Annotated[tuple[Annotated[InstanceOf[Target], BeforeValidator(_target)], ...], BeforeValidator(split)] = (
+        Field((), description="what to poll: org, org/database or org/database/number")
     )
     api: Api = Api()
     poll: Poll = Poll()
@@ -148,7 +198,7 @@ class Settings(BaseSettings):
     metrics: Metrics = Metrics()
     shard: Shard = Shard()
     log: Log = Log()
-    credentials: InstanceOf[Sources] = Sources()
+    credentials: InstanceOf[Sources] = Sources()  # no flag, no variable, and in the file under names of its own
 
     @field_validator("targets")
     @classmethod
@@ -163,13 +213,12 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The layers that `load` collected, which know how their users wrote each name."""
-        given = dict(init_settings.init_kwargs) if isinstance(init_settings, InitSettingsSource) else {}
-        layers = given.pop(LAYERS, ())
-        return tuple(InitSettingsSource(settings_cls, init_kwargs=layer) for layer in (given, *layers))
+        """The sources that `load` made; the environment is read by its own, for the names that are settings."""
+        sources: tuple[PydanticBaseSettingsSource, ...] = init_settings.init_kwargs.pop("sources", ())  # type: ignore[attr-defined]
+        return (init_settings, *sources)

@@ -1,11 +1,13 @@
-"""What a setting's value may be, and how its text is read. Messages never repeat the text: it may be a secret."""
+"""How the values of settings are written. What pydantic reads by itself (numbers, booleans, sizes) it reads."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from pydantic import AnyHttpUrl, ValidationError
 from pydantic_core import core_schema
 
 if TYPE_CHECKING:
@@ -13,93 +15,49 @@ if TYPE_CHECKING:
 
     from pydantic import GetCoreSchemaHandler
 
-_YEAR = 365 * 86400.0
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _AMOUNT = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _DURATION = re.compile("".join(f"(?:({_AMOUNT}){unit})?" for unit in _UNITS))
 _ORDINAL = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?-)?([0-9]{1,9})")
-_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-_BOOLEANS = {
-    **dict.fromkeys(("true", "yes", "on", "1"), True),
-    **dict.fromkeys(("false", "no", "off", "0"), False),
-}
+_HOST = re.compile(r"[A-Za-z0-9_.:-]*")
+_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+_SIZES = {"GiB": 2**30, "MiB": 2**20, "KiB": 2**10}
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Reads a text into a value (`read`, raising ValueError), and says what is allowed; stands in `Annotated`.
+    """How a value is written; stands in `Annotated`, before pydantic's own checks.
 
-    A value that is no text is checked by `check` alone.
+    `read` makes of a text what pydantic takes, or raises ValueError; `show` makes the text that reads back.
     """
 
     metavar: str
     allowed: str
-    read: Callable[[str], Any]
-    check: Callable[[Any], None] = lambda _value: None
+    read: Callable[[str], Any] = str
     show: Callable[[Any], str] = str
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Put the reading before pydantic's own validation."""
-        return core_schema.no_info_before_validator_function(self._value, handler(source))
-
-    def _value(self, given: object) -> Any:
-        try:
-            value = self.read(given.strip()) if isinstance(given, str) else given
-            self.check(value)
-        except ValueError as error:
-            raise ValueError(f"{error}; allowed: {self.allowed}") from None
-        return value
+        return core_schema.no_info_before_validator_function(
+            lambda given: self.read(given.strip()) if isinstance(given, str) else given, handler(source)
+        )
 
 
-def duration(least: float, most: float = _YEAR) -> Kind:
-    """Seconds, from *least* to *most*."""
-    span = f"up to {show_duration(most)}" if not least else f"{show_duration(least)} to {show_duration(most)}"
-    return Kind(
-        "DURATION",
-        f"{span}, written as 15s, 5m, 1h30m, 500ms or a number of seconds",
-        _read_duration,
-        _within(least, most),
-        show_duration,
-    )
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where to listen. An empty `host` means every address of the machine; port 0 any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def whole(least: int, most: int) -> Kind:
-    """A whole number from *least* to *most*."""
-    return Kind("NUMBER", f"a whole number from {least} to {most}", _read_whole, _within(least, most))
-
-
-def size(least: int, most: int) -> Kind:
-    """Bytes, from *least* to *most*."""
-    allowed = f"{show_size(least)} to {show_size(most)}, written as bytes or with a unit (16MiB, 16MB)"
-    return Kind("SIZE", allowed, _read_size, _within(least, most), show_size)
-
-
-def switch() -> Kind:
-    """True or false."""
-    return Kind("BOOLEAN", "true or false", _read_boolean, show=lambda value: str(value).lower())
-
-
-def path() -> Kind:
-    """The path of a file."""
-    return Kind("FILE", "the path of a file", _read_path, show=lambda value: value or "")
-
-
-def choice(*names: str, **aliases: str) -> Kind:
-    """One of *names* in any case; *aliases* are other spellings."""
-    spellings = {**{name: name for name in names}, **aliases}
-
-    def read(text: str) -> str:
-        if text.lower() not in spellings:
-            raise ValueError("is unknown")
-        return spellings[text.lower()]
-
-    return Kind("|".join(names), ", ".join(names[:-1]) + f" or {names[-1]}", read)
-
-
-def ordinal(most: int) -> Kind:
-    """A whole number from 0, or a name that ends in `-` and one, as the pods of a StatefulSet have."""
-    allowed = "a whole number from 0, or a pod's name that ends in one, as in planetscale-exporter-3"
-    return Kind("NUMBER", allowed, _read_ordinal, _within(0, most))
+def duration(bounds: str) -> Kind:
+    """Seconds."""
+    allowed = f"{bounds}, written as 15s, 5m, 1h30m, 500ms or a number of seconds"
+    return Kind("DURATION", allowed, _read_duration, show_duration)
 
 
 def show_duration(seconds: float) -> str:
@@ -113,22 +71,58 @@ def show_duration(seconds: float) -> str:
 
 def show_size(count: int) -> str:
     """Bytes in the largest binary unit that divides them."""
-    for unit in ("GiB", "MiB", "KiB"):
-        if count and count % _SIZES[unit.upper()] == 0:
-            return f"{count // _SIZES[unit.upper()]}{unit}"
-    return str(count)
+    unit = next((unit for unit, size in _SIZES.items() if count and count % size == 0), None)
+    return f"{count // _SIZES[unit]}{unit}" if unit else str(int(count))
 
 
-def _within(least: float, most: float) -> Callable[[Any], None]:
-    def check(value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
-            raise ValueError("is no number")
-        if value < least:
-            raise ValueError("is too small")
-        if value > most:
-            raise ValueError("is too large")
+def read_listen_address(text: str) -> ListenAddress:
+    """Read `host:port`, `:port` or `[::1]:port`. Raises ValueError."""
+    try:
+        url = urlsplit(f"//{text}")
+        host, port = url.hostname or "", url.port  # raises for what is no port and no IPv6 address
+    except ValueError:
+        raise ValueError("is no address") from None
+    if port is None or url.netloc != text or not _HOST.fullmatch(host):
+        raise ValueError("has no valid host" if port is not None else "has no port")
+    return ListenAddress(host, port)
 
-    return check
+
+def read_base_url(text: str) -> str:
+    """An http or https URL without its trailing slash. Raises ValueError."""
+    try:
+        url = AnyHttpUrl(text)
+    except ValidationError:
+        raise ValueError("is no http or https URL") from None
+    if "@" in text or url.query is not None or url.fragment is not None:
+        raise ValueError("has a user, a query or a fragment")
+    return str(url).rstrip("/")
+
+
+def read_path(text: str) -> str:
+    """A path of the exporter's own, away from its other pages. Raises ValueError."""
+    if not _PATH.fullmatch(text) or text.startswith("/-/"):
+        raise ValueError("is no path that can be used")
+    return text
+
+
+def read_file_name(text: str) -> str:
+    """The path of a file. Raises ValueError."""
+    if not text or "\0" in text:
+        raise ValueError("is no path")
+    return text
+
+
+def read_ordinal(text: str) -> str:
+    """A whole number from 0, or the one that a pod's name ends in. Raises ValueError."""
+    match = _ORDINAL.fullmatch(text)
+    if match is None:
+        raise ValueError("is neither a number nor a name that ends in one")
+    return match[1]
+
+
+def read_word(text: str) -> str:
+    """One of a few words in any case, `warn` as Prometheus has it."""
+    return {"warn": "warning"}.get(text.lower(), text.lower())
 
 
 def _read_duration(text: str) -> float:
@@ -138,35 +132,3 @@ def _read_duration(text: str) -> float:
     if match is None or not text:
         raise ValueError("is no duration")
     return sum(float(count) * scale for count, scale in zip(match.groups(), _UNITS.values(), strict=True) if count)
-
-
-def _read_whole(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,12}", text):
-        raise ValueError("is no whole number")
-    return int(text)
-
-
-def _read_size(text: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]*)", text)
-    if match is None or match[2].upper() not in _SIZES:
-        raise ValueError("is no size")
-    return int(match[1]) * _SIZES[match[2].upper()]
-
-
-def _read_boolean(text: str) -> bool:
-    if text.lower() not in _BOOLEANS:
-        raise ValueError("is neither true nor false")
-    return _BOOLEANS[text.lower()]
-
-
-def _read_path(text: str) -> str:
-    if not text or "\0" in text:
-        raise ValueError("is no path")
-    return text
-
-
-def _read_ordinal(text: str) -> int:
-    match = _ORDINAL.fullmatch(text)
-    if match is None:
-        raise ValueError("is neither a number nor a name that ends in one")
-    return int(match[1])
