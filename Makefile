@@ -2,7 +2,7 @@
 # PYTHON=python3.12 chooses the interpreter, ARGS='-k budget' goes to the program that a target runs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check fmt bench dashboards docs image lock clean
+.PHONY: help demo test test-all check fmt bench dashboards docs chart image lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench       how long a scrape takes, and what it costs'
 	@echo 'make dashboards  write grafana/dashboards from its generator'
 	@echo 'make docs        write the generated pages in docs'
+	@echo 'make chart       write what the Helm chart copies: rules and dashboards, and its README'
 	@echo 'make image       build IMAGE ($(IMAGE))'
 	@echo 'make lock        pin the dependencies anew (ARGS=--upgrade: to their newest versions)'
 	@echo 'make clean       remove what was built, the virtual environment included'
@@ -40,6 +41,7 @@ check: $(READY)
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/python tools/build_docs.py --check
 	@$(BIN)/python grafana/build.py --check
+	@$(BIN)/python tools/build_chart.py --check
 
 fmt: $(READY)
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -50,9 +52,13 @@ bench: $(READY)
 
 dashboards: $(READY)
 	@$(BIN)/python grafana/build.py
+	@$(BIN)/python tools/build_chart.py
 
 docs: $(READY)
 	@$(BIN)/python tools/build_docs.py
+
+chart: $(READY)
+	@$(BIN)/python tools/build_chart.py
 
 # The project itself is editable: only its dependencies and its command make a new installation necessary.
 $(RUNTIME): requirements.txt requirements-build.txt pyproject.toml

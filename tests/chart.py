@@ -10,7 +10,11 @@ import yaml
 from exporter.settings import Settings, load
 
 CHART = Path(__file__).parents[1] / "deploy" / "helm" / "planetscale-exporter"
-EXISTING = {"initech": {"id": "initech-id", "token": "initech-token"}, "oauth": {"key": "umbrella-access"}}
+EXISTING = {
+    "initech": {"id": "initech-id", "token": "initech-token"},
+    "oauth": {"key": "umbrella-access"},
+    "hooks": {"one": "s"},
+}
 POD_NAME = {"fieldRef": {"fieldPath": "metadata.name"}}
 
 Document = dict[str, Any]
@@ -40,23 +44,60 @@ FULL: Document = {
             "globex": {"access_token": "globex-access"},
         },
     },
+    "webhook": {"existingSecret": "hooks", "key": "one"},
+    "commonLabels": {"example.com/owner": "databases"},
     "serviceMonitor": {
         "enabled": True,
+        "namespace": "prometheus",
         "labels": {"release": "prometheus"},
+        "annotations": {"example.com/note": "scraped"},
         "interval": "30s",
+        "scrapeTimeout": "20s",
+        "honorLabels": True,
+        "scheme": "https",
+        "tlsConfig": {"insecureSkipVerify": True},
+        "basicAuth": {"username": {"name": "login", "key": "user"}, "password": {"name": "login", "key": "password"}},
         "relabelings": [{"targetLabel": "cluster", "replacement": "one"}],
+        "metricRelabelings": [{"action": "labeldrop", "regex": "operation_id"}],
+        "sampleLimit": 2_000_000,
     },
-    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
-    "dashboards": {"enabled": True, "annotations": {"grafana_folder": "PlanetScale"}},
-    "env": [{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}],
-    "volumes": [{"name": "authority", "configMap": {"name": "authority"}}],
-    "volumeMounts": [{"name": "authority", "mountPath": "/etc/authority"}],
+    "prometheusRule": {
+        "enabled": True,
+        "namespace": "prometheus",
+        "labels": {"release": "prometheus"},
+        "annotations": {"example.com/note": "evaluated"},
+    },
+    "dashboards": {"enabled": True, "namespace": "grafana", "annotations": {"grafana_folder": "PlanetScale"}},
+    "extraArgs": ["--log.level=info"],
+    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}],
+    "envFrom": [{"configMapRef": {"name": "proxies", "optional": True}}],
+    "extraVolumes": [{"name": "authority", "configMap": {"name": "authority"}}],
+    "extraVolumeMounts": [{"name": "authority", "mountPath": "/etc/authority"}],
+    "initContainers": [{"name": "before", "image": "registry.example.com/before:1"}],
+    "sidecars": [{"name": "beside", "image": "registry.example.com/beside:1"}],
+    "startupProbe": {"httpGet": {"path": "/-/healthy", "port": "http"}, "failureThreshold": 30},
+    "serviceAccount": {"name": "exporter", "annotations": {"example.com/role": "none"}},
+    "service": {"labels": {"example.com/scraped": "yes"}, "annotations": {"example.com/note": "headless"}},
+    "podDisruptionBudget": {"enabled": True, "maxUnavailable": "50%"},
+    "networkPolicy": {
+        "enabled": True,
+        "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "prometheus"}}}],
+        "egress": {"extra": [{"ports": [{"port": 3128, "protocol": "TCP"}]}]},
+    },
     "podAnnotations": {"example.com/team": "data"},
     "podLabels": {"example.com/tier": "monitoring"},
     "priorityClassName": "high",
     "nodeSelector": {"kubernetes.io/os": "linux"},
     "affinity": {"nodeAffinity": {}},
     "tolerations": [{"key": "monitoring", "operator": "Exists"}],
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    ],
+    "terminationGracePeriodSeconds": 20,
+    "extraManifests": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}},
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: still-more}\n",
+    ],
 }
 
 
@@ -95,6 +136,23 @@ def pod(documents: list[Document]) -> Document:
     return dict(one("StatefulSet", documents)["spec"]["template"])
 
 
+def exporter(documents: list[Document]) -> Document:
+    """Give the exporter's container."""
+    return next(each for each in pod(documents)["spec"]["containers"] if each["name"] == "exporter")
+
+
+def alerts(documents: list[Document]) -> list[Document]:
+    """Give the alerts of every PrometheusRule."""
+    return [
+        rule
+        for each in documents
+        if each["kind"] == "PrometheusRule"
+        for group in each["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+
+
 def mounted(documents: list[Document], folder: Path) -> Path:
     """Write what the kubelet would mount, with EXISTING as the Secrets that are there, and give the configuration."""
     secrets = {each["metadata"]["name"]: each["stringData"] for each in documents if each["kind"] == "Secret"}
@@ -113,7 +171,7 @@ def mounted(documents: list[Document], folder: Path) -> Path:
 
 def read(documents: list[Document], folder: Path, pod_name: str) -> Settings:
     """Give the settings as the exporter reads them in the pod of that name, with *folder* mounted."""
-    [container] = pod(documents)["spec"]["containers"]
+    container = exporter(documents)
     [mount] = [each for each in container["volumeMounts"] if each["name"] == "config"]
     environ = {
         each["name"]: pod_name

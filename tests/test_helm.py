@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chart import CHART, FULL, MINIMAL, Helm, mounted, one, pod, read
+from chart import CHART, FULL, MINIMAL, Helm, alerts, exporter, mounted, one, pod, read
 
 from exporter.credentials import Credentials
 from exporter.settings import Settings
@@ -70,7 +70,7 @@ def test_a_package_holds_the_rules_and_the_dashboards(helm: Helm) -> None:
     boards = {
         name: text
         for each in documents
-        if "grafana_dashboard" in each["metadata"]["labels"]
+        if "grafana_dashboard" in each["metadata"].get("labels", {})
         for name, text in each["data"].items()
     }
     assert rules == [yaml.safe_load(path.read_text()) for path in sorted(RULES.glob("*.yml"))]
@@ -82,16 +82,8 @@ def test_links_of_alerts_lead_where_the_values_say(helm: Helm) -> None:
     """Every alert links to the Grafana and the runbooks of the installation."""
     urls = {"grafanaUrl": "https://grafana.example.com", "runbooksUrl": "https://wiki.example.com/runbooks"}
     documents = helm.rendered({**MINIMAL, "prometheusRule": {"enabled": True, **urls}})
-    alerts = [
-        rule
-        for each in documents
-        if each["kind"] == "PrometheusRule"
-        for group in each["spec"]["groups"]
-        for rule in group["rules"]
-        if "alert" in rule
-    ]
-    assert alerts
-    for alert in alerts:
+    assert alerts(documents)
+    for alert in alerts(documents):
         assert alert["annotations"]["dashboard_url"].startswith("https://grafana.example.com/d/")
         assert alert["annotations"]["runbook_url"].startswith(f"https://wiki.example.com/runbooks/{alert['alert']}")
 
@@ -107,6 +99,7 @@ def test_the_exporter_reads_what_is_mounted(helm: Helm, tmp_path: Path) -> None:
     assert (settings.poll.interval, settings.poll.stale_after) == (45, 5400)
     assert (settings.web.telemetry_path, settings.web.enable_lifecycle) == ("/other", True)
     assert (settings.metrics.ddl, settings.metrics.max_operations) == (False, 10_000_000)
+    assert settings.web.webhook_secrets_file == str(tmp_path / "mount" / "webhook" / "secrets")
     assert (settings.log.level, settings.log.format) == ("debug", "json")
     credentials = Credentials(settings.credentials, settings.organizations)
     assert {name: credentials.authorization(name) for name in settings.organizations} == {
@@ -123,7 +116,14 @@ def test_values_left_alone_are_the_exporters_defaults(helm: Helm, tmp_path: Path
     documents = helm.rendered(MINIMAL)
     settings = read(documents, mounted(documents, tmp_path / "mount"), "planetscale-exporter-0")
     assert settings == Settings(targets=("acme",), credentials=settings.credentials)
-    assert {each["kind"] for each in documents} == {"ConfigMap", "Secret", "Service", "StatefulSet"}
+    assert {each["kind"] for each in documents} == {
+        "ConfigMap",
+        "Pod",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+        "StatefulSet",
+    }
 
 
 @pytest.mark.real
@@ -152,7 +152,7 @@ def test_only_a_changed_configuration_restarts(helm: Helm) -> None:
 def test_pods_meet_the_restricted_standard(helm: Helm) -> None:
     """Pods run without root, capabilities, a writable root, a way to gain rights, or a token for Kubernetes."""
     spec = pod(helm.rendered(FULL))["spec"]
-    [container] = spec["containers"]
+    container = exporter(helm.rendered(FULL))
     assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
@@ -170,7 +170,7 @@ def test_the_service_monitor_finds_the_pods(helm: Helm) -> None:
     """ServiceMonitor selects the Service, which selects the pods, and scrapes where the exporter listens."""
     documents = helm.rendered(FULL)
     service, monitor = one("Service", documents), one("ServiceMonitor", documents)["spec"]
-    [container] = pod(documents)["spec"]["containers"]
+    container = exporter(documents)
     assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert service["spec"]["selector"].items() <= pod(documents)["metadata"]["labels"].items()
     assert service["metadata"]["name"] == one("StatefulSet", documents)["spec"]["serviceName"]

@@ -63,6 +63,14 @@ def changed(path: str, value: object) -> Document:
         ("prometheusRule.grafanaUrl", "grafana.example.com"),
         ("dashboards.labels.grafana_dashboard", 1),
         ("podLabels.answer", 42),
+        ("config.api.requests_per_minute", 2),
+        ("webConfig.secret", "web"),
+        ("serviceAccount.create", "yes"),
+        ("networkPolicy.egress.rules", []),
+        ("podDisruptionBudget.maxUnavailable", "half"),
+        ("prometheusRule.alerts", {"PlanetScaleDeployOperationStalled": {"fro": "1h"}}),
+        ("prometheusRule.alerts", {"PlanetScaleDeployOperationStalled": {"for": "an hour"}}),
+        ("extraArgs", [1]),
     ],
 )
 def test_typos_and_wrong_values_are_refused(helm: Helm, path: str, value: object) -> None:

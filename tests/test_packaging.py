@@ -110,7 +110,7 @@ def test_grafana_is_provisioned_with_the_files_that_compose_mounts() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "check", "fmt", "bench", "dashboards", "docs", "image", "lock", "clean"]
+    "target", ["demo", "test", "check", "fmt", "bench", "dashboards", "docs", "chart", "image", "lock", "clean"]
 )
 @pytest.mark.real
 def test_make_knows_its_targets(program: Callable[..., Path], target: str) -> None:
