@@ -101,6 +101,7 @@ class Application:
             version=version(),
             now=time,
             shows_ddl=lambda: self.settings.metrics.ddl,
+            grafana_url=lambda: (self.settings.web.grafana_url or "").rstrip("/"),
         )
 
     async def run(self) -> None:

@@ -21,7 +21,7 @@ def card_of(one: DeployRequestStatus) -> Card:
 def test_a_card_names_the_deploy_request_and_its_branches() -> None:
     """Who reads it finds the deploy request again, here and at PlanetScale."""
     shown = card_of(status(7))
-    assert (shown.home, shown.number, shown.branch, shown.into_branch) == ("acme/shop", 7, "add-note", "main")
+    assert (shown.home, shown.key.number, shown.branch, shown.into_branch) == ("acme/shop", 7, "add-note", "main")
     assert (shown.url, shown.age) == ("https://app.planetscale.com/acme/shop/1", "data 12 s old")
 
 

@@ -1,10 +1,12 @@
 """The whole page in words and numbers."""
 
+from pathlib import Path
+
 import pytest
 from web_snapshots import NOW, deployment, many, operation, snapshot, status, varied
 
 from exporter.polling.snapshot import Snapshot, TargetStatus
-from exporter.web.states import Group, Tone
+from exporter.web.states import Alert, Group, Tone
 from exporter.web.view import Choice, View, view
 
 ALL = Choice()
@@ -79,15 +81,59 @@ def test_links_keep_the_choice() -> None:
     assert Choice("a&b", "c").address(refresh=False) == "./?organization=a%26b&database=c&refresh=off"
 
 
-def test_a_fleet_too_large_for_a_browser_is_cut_after_what_is_wrong() -> None:
-    """What is left out is counted, and never what is wrong."""
-    bad = status(9999, deployed=deployment("complete_error"))
-    fleet = many(2000, 6000)
-    shown = seen(Snapshot((*fleet.deploy_requests, bad), fleet.targets))
+def test_of_a_large_fleet_only_what_is_wrong_has_cards() -> None:
+    """All else is a line an operation, by database, and those with something wrong come first."""
+    fleet = many(400, 1000)
+    bad = (status(number, database="db7", deployed=deployment("complete_error")) for number in range(1000, 1100))
+    shown = seen(Snapshot((*fleet.deploy_requests, *bad), fleet.targets))
     cards = [card for section in shown.sections for card in section.cards]
-    assert cards[0].number == 9999
-    assert len(cards) + shown.left_out == 2001
-    assert 400 < len(cards) < 1000
+    assert {card.group for card in cards} == {Group.WRONG}
+    assert 20 < len(cards) < 60
+    assert shown.index[0].name == "acme/db7"
+    assert shown.index[0].counts[0].text == f"{100 - len(cards)} wrong"
+    assert len(cards) + sum(len(home.cards or ()) for home in shown.index) == 500
+
+
+def test_of_a_fleet_too_large_for_a_browser_the_databases_are_counted() -> None:
+    """What is left out can be counted and asked for."""
+    shown = seen(many(2000, 6000))
+    left_out = [home for home in shown.index if home.cards is None]
+    assert len(shown.index) == 40
+    assert 10 < len(left_out) < 40
+    assert left_out[0].counts
+    assert left_out[0].address == "./?organization=acme&database=" + left_out[0].name.removeprefix("acme/")
+
+
+def test_what_is_wrong_is_ordered_by_urgency() -> None:
+    """A failure before a stall, a stall before polls that fail, whatever their numbers."""
+    shown = seen(
+        snapshot(
+            status(1, failed_for=420, error="HTTP 503"),
+            status(2, advance_ago=3 * 3600),
+            status(3, deployed=deployment(cutover_expiring=True)),
+            status(4, deployed=deployment("complete_error")),
+        )
+    )
+    assert [card.key.number for card in shown.sections[0].cards] == [4, 3, 2, 1]
+    assert [card.alerts[0] for card in shown.sections[0].cards] == [
+        "PlanetScaleDeployOperationErrored",
+        "PlanetScaleDeployCutoverExpiring",
+        "PlanetScaleDeployOperationStalled",
+        "PlanetScaleExporterPollStale",
+    ]
+
+
+def test_every_alert_that_is_named_has_a_runbook() -> None:
+    """The page links to them."""
+    pages = Path(__file__).parents[1] / "docs" / "runbooks"
+    assert [alert for alert in Alert if not (pages / f"{alert}.md").is_file()] == []
+
+
+def test_one_deploy_request_can_be_asked_for() -> None:
+    """Its card names the address."""
+    shown = seen(varied(), Choice("acme", "shop", "2"))
+    (card,) = (card for section in shown.sections for card in section.cards)
+    assert (card.key.number, card.address) == (2, "./?organization=acme&database=shop&deploy_request=2")
 
 
 def test_many_failing_targets_do_not_bury_the_page() -> None:

@@ -34,6 +34,8 @@ class World:
     asked: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     during_render: Callable[[], object] = lambda: None
     shows_ddl: bool = True
+    now: Callable[[], float] = lambda: NOW
+    refresh_seconds: int = 15
     secrets: tuple[bytes, ...] | None = None
     watched: set[Key] = field(default_factory=set)
     hints: list[Key] = field(default_factory=list)
@@ -56,7 +58,8 @@ class World:
                 lambda: self.secrets, self._hint, lambda event, result: self.webhooks.append((event, str(result)))
             ),
             version="1.2.3",
-            now=lambda: NOW,
+            now=self.now,
+            refresh_seconds=self.refresh_seconds,
             shows_ddl=lambda: self.shows_ddl,
         )
 

@@ -65,7 +65,9 @@ class _Pages:
 
     async def status(self, request: web.Request) -> web.Response:
         query = request.query
-        choice = Choice(query.get("organization", "")[:_LONGEST_NAME], query.get("database", "")[:_LONGEST_NAME])
+        choice = Choice(
+            *(query.get(name, "")[:_LONGEST_NAME] for name in ("organization", "database", "deploy_request"))
+        )
         body = await self._looks.get(_Look(choice, self._frame(refreshes=query.get("refresh") != "off")))
         headers = {"Content-Security-Policy": POLICY, "Vary": "Accept-Encoding"}
         response = web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
@@ -92,6 +94,7 @@ class _Pages:
             alive=services.is_alive(),
             ready=services.is_ready(),
             refresh=services.refresh_seconds if refreshes else 0,
+            grafana=services.grafana_url(),
         )
 
     def _look(self, asked: _Look) -> bytes:

@@ -1,23 +1,26 @@
 """Deploy requests as cards of the page: words and numbers, no layout."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from exporter.planetscale.models import Deployment, DeploymentState
-from exporter.polling.snapshot import DeployRequestStatus, Part
+from exporter.polling.snapshot import DeployRequestStatus, Key, Part
 from exporter.web import words
 from exporter.web.rows import Note, Row, rows, web_address
-from exporter.web.states import GROUP_TONES, Group, Meaning, Tone, meaning
+from exporter.web.states import GROUP_TONES, Alert, Group, Meaning, Tone, meaning
 
 _MOST_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A deploy request. `age` says how old what is shown is; `left_out` how many operations are not shown."""
+    """A deploy request. `age` says how old what is shown is; `left_out` how many operations are not shown.
 
-    home: str
-    number: int
+    `urgency` is its place among what is wrong, the smallest first.
+    """
+
+    key: Key
     url: str
     branch: str
     into_branch: str
@@ -32,6 +35,30 @@ class Card:
     running: bool
     throttled: bool
     answered_at: float | None
+    alerts: tuple[Alert, ...]
+    urgency: int
+
+    @property
+    def home(self) -> str:
+        """Where it is."""
+        return f"{self.key.organization}/{self.key.database}"
+
+    @property
+    def address(self) -> str:
+        """The page that shows it alone, as a link from the page itself."""
+        return address(*self.key)
+
+    @property
+    def dashboard(self) -> str:
+        """The path and query of its dashboard in Grafana."""
+        organization, database, number = self.key
+        names = {"var-organization": organization, "var-database": database, "var-deploy_request": number}
+        return f"d/planetscale-deploy-request?{urlencode(names)}"
+
+    @property
+    def size(self) -> int:
+        """How much of a page it takes, in lines."""
+        return 1 + len(self.rows) + sum(len(row.shards) for row in self.rows)
 
     @property
     def tone(self) -> Tone:
@@ -48,9 +75,9 @@ def card(status: DeployRequestStatus, now: float, show_ddl: bool) -> Card:
     notes = () if finished else tuple(_notes(status, now))
     wrong = failed or any(note.tone is Tone.BAD for note in notes)
     wrong = wrong or (not finished and any(row.tone is Tone.BAD for row in made))
+    alerts = () if finished else _alerts(failed, notes, made)
     return Card(
-        home=f"{status.key.organization}/{status.key.database}",
-        number=status.key.number,
+        key=status.key,
         url=web_address(request.html_url) if request else "",
         branch=request.branch if request else "",
         into_branch=(request.into_branch if request else "") or (deployment.into_branch if deployment else ""),
@@ -65,7 +92,25 @@ def card(status: DeployRequestStatus, now: float, show_ddl: bool) -> Card:
         running=means.group is Group.RUNNING,
         throttled=any(row.throttled for row in made),
         answered_at=status.operations.answered_at,
+        alerts=alerts,
+        urgency=_URGENCY[alerts[0]] if alerts else len(_URGENCY),
     )
+
+
+_URGENCY = {alert: place for place, alert in enumerate(Alert)}
+
+
+def address(organization: str, database: str, number: int | str = "", **more: str) -> str:
+    """The page that shows only these, as a link from the page itself; what is empty is left out."""
+    asked = {"organization": organization, "database": database, "deploy_request": str(number)} | more
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"./?{query}" if query else "./"
+
+
+def _alerts(failed: bool, notes: Iterable[Note], made: Iterable[Row]) -> tuple[Alert, ...]:
+    """The alerts that are about this, the most urgent first."""
+    named = {note.alert for note in (*notes, *(note for row in made for note in row.notes))}
+    return tuple(alert for alert in Alert if alert in named or (failed and alert is Alert.ERRORED))
 
 
 def _meaning(status: DeployRequestStatus) -> Meaning:
@@ -99,7 +144,8 @@ def _notes(status: DeployRequestStatus, now: float) -> Iterator[Note]:
 def _failing(status: DeployRequestStatus, now: float) -> Iterator[Note]:
     own = status.operations
     if own.failed_since is not None:
-        yield Note(f"stale for {words.duration(now - own.failed_since)}: {own.error or 'polls fail'}", Tone.BAD)
+        text = f"stale for {words.duration(now - own.failed_since)}: {own.error or 'polls fail'}"
+        yield Note(text, Tone.BAD, Alert.STALE)
     others = (("deployment", status.deployment), ("deploy request", status.request), ("throttler", status.throttle))
     for name, part in others:
         if part.failed_since is not None and part.error != own.error:
@@ -109,11 +155,11 @@ def _failing(status: DeployRequestStatus, now: float) -> Iterator[Note]:
 
 def _troubles(deployment: Deployment) -> Iterator[Note]:
     if deployment.queue_paused:
-        yield Note("the queue is paused", Tone.BAD)
+        yield Note("the queue is paused", Tone.BAD, Alert.BLOCKED)
     if deployment.cutover_expiring:
-        yield Note("the time to cut over is running out: the copy will be thrown away", Tone.BAD)
+        yield Note("the time to cut over is running out: the copy will be thrown away", Tone.BAD, Alert.EXPIRING)
     if deployment.table_locked:
-        yield Note("a table is locked", Tone.WARN)
+        yield Note("a table is locked", Tone.WARN, Alert.LOCKED)
 
 
 def _queue(deployment: Deployment) -> Iterator[Note]:

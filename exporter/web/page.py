@@ -13,30 +13,45 @@ from exporter.web.view import View
 
 _PAGES = Path(__file__).parent / "pages"
 _STYLE = (_PAGES / "status.css").read_text(encoding="utf-8")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_SCRIPT = (_PAGES / "status.js").read_text(encoding="utf-8")
 _TEMPLATE = Environment(
     loader=FileSystemLoader(_PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
 ).get_template("status.html")
 
+
+def _source(text: str) -> str:
+    """What a Content-Security-Policy calls an inline text by."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; style-src {_source(_STYLE)}; script-src {_source(_SCRIPT)}; connect-src 'self'; "
+    "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""The Content-Security-Policy under which the page works: nothing but its own style sheet."""
+"""The Content-Security-Policy under which the page works: nothing but its own style sheet and script."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What stands around the view. `refresh` is in seconds; 0 means that the page stays as it is."""
+    """What stands around the view. `refresh` is in seconds; 0 means that the page stays as it is.
+
+    `grafana` is the base URL of Grafana, without a slash at its end; empty where there is none.
+    """
 
     version: str
     telemetry_path: str
     alive: bool
     ready: bool
     refresh: int
+    grafana: str = ""
 
 
 def html(view: View, frame: Frame) -> bytes:
     """The page in UTF-8."""
-    text = _TEMPLATE.render(view=view, frame=frame, style=Markup(_STYLE))  # noqa: S704 - the package's own file
+    text = _TEMPLATE.render(
+        view=view,
+        frame=frame,
+        style=Markup(_STYLE),  # noqa: S704 - the package's own file
+        script=Markup(_SCRIPT),  # noqa: S704 - likewise
+    )
     return text.encode()

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter.planetscale.models import DeploymentState, Operation, OperationState, Summary
 from exporter.polling.snapshot import DeployRequestStatus, Watched
 from exporter.web import words
-from exporter.web.states import OPERATIONS, READY, Tone
+from exporter.web.states import OPERATIONS, READY, Alert, Tone
 
 STALLED_AFTER, STALLED_FOR_LONG = 30 * 60, 2 * 3600
 THROTTLED_WITHIN = 10 * 60
@@ -21,10 +21,11 @@ _NOT_STARTED = frozenset({OperationState.PENDING, OperationState.QUEUED})
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A remark, as loud as it deserves."""
+    """A remark, as loud as it deserves; beside what is shown, `alert` names whose runbook says what to do about it."""
 
     text: str
     tone: Tone = Tone.PLAIN
+    alert: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,7 @@ class Row:
     @property
     def tone(self) -> Tone:
         """The loudest of the state and the notes."""
-        tones = {self.bar.tone, *(note.tone for note in self.notes)}
-        return next((tone for tone in Tone if tone in tones), Tone.PLAIN)
+        return min((self.bar.tone, *(note.tone for note in self.notes)), key=_LOUDNESS.__getitem__)
 
 
 class _Sight(NamedTuple):
@@ -155,7 +155,8 @@ def _advance(operation: Operation, parts: list[Watched], now: float, throttled: 
         return
     excused = throttled or (operation.progress or 0.0) >= TAIL
     tone = Tone.WARN if excused and quiet < STALLED_FOR_LONG else Tone.BAD
-    yield Note(f"no progress for {words.duration(quiet)}", tone)
+    tail = (operation.progress or 0.0) >= TAIL
+    yield Note(f"no progress for {words.duration(quiet)}", tone, Alert.TAIL if tail else Alert.STALLED)
 
 
 def _notes(operation: Operation, throttled_at: float | None, now: float) -> Iterator[Note]:
@@ -163,9 +164,10 @@ def _notes(operation: Operation, throttled_at: float | None, now: float) -> Iter
         return
     if throttled_at is not None:
         recent = now - throttled_at <= THROTTLED_WITHIN
-        yield Note(f"throttled {words.ago(throttled_at, now)}", Tone.WARN if recent else Tone.PLAIN)
+        text = f"throttled {words.ago(throttled_at, now)}"
+        yield Note(text, Tone.WARN, Alert.THROTTLED) if recent else Note(text)
     if operation.table_locked:
-        yield Note("table locked", Tone.WARN)
+        yield Note("table locked", Tone.WARN, Alert.LOCKED)
     if operation.can_drop_data:
         yield _drop(operation, now)
     if operation.removed_foreign_keys:
@@ -178,7 +180,7 @@ def _drop(operation: Operation, now: float) -> Note:
     used = operation.table_recently_used_at
     when = "recently" if used is None else words.ago(used, now)
     tone = Tone.BAD if operation.state in _NOT_STARTED else Tone.WARN
-    return Note(f"can drop data of a table that was used {when}", tone)
+    return Note(f"can drop data of a table that was used {when}", tone, Alert.DROPS)
 
 
 def _shards(summary: Summary) -> Iterator[Bar]:

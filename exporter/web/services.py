@@ -38,7 +38,8 @@ class Services:
     `is_alive`, `is_ready` and `reload` are called on the event loop, the others in a thread, where they may only read.
 
     `reload` returns the mistakes that prevented it; it is None where reloading over HTTP is off. `now` is Unix time.
-    Without `shows_ddl` the status page shows neither DDL nor error text.
+    Without `shows_ddl` the status page shows neither DDL nor error text. `grafana_url` is the base URL of Grafana,
+    empty where none is known.
     """
 
     telemetry_path: str
@@ -50,5 +51,6 @@ class Services:
     webhooks: Webhooks
     version: str
     now: Callable[[], float]
+    grafana_url: Callable[[], str] = lambda: ""
     refresh_seconds: int = 15
     shows_ddl: Callable[[], bool] = lambda: True

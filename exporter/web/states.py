@@ -18,6 +18,20 @@ class Tone(StrEnum):
     PLAIN = "plain"
 
 
+class Alert(StrEnum):
+    """The alerts whose runbooks help with what the page shows, the most urgent first."""
+
+    ERRORED = "PlanetScaleDeployOperationErrored"
+    BLOCKED = "PlanetScaleDeployQueueBlocked"
+    EXPIRING = "PlanetScaleDeployCutoverExpiring"
+    LOCKED = "PlanetScaleDeployTableLocked"
+    STALLED = "PlanetScaleDeployOperationStalled"
+    STALE = "PlanetScaleExporterPollStale"
+    TAIL = "PlanetScaleDeployOperationTailTooLong"
+    DROPS = "PlanetScaleDeployDropsRecentlyUsedTable"
+    THROTTLED = "PlanetScaleDeployOperationThrottled"
+
+
 class Group(Enum):
     """The sections of the page, in their order; the values are their titles."""
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 
 from exporter.polling.snapshot import DeployRequestStatus, Snapshot
 from exporter.web import words
-from exporter.web.cards import Card, card
+from exporter.web.cards import Card, address, card
+from exporter.web.index import Home, index
 from exporter.web.rows import Note
 from exporter.web.states import Group, Tone
 
-_MOST_OPERATIONS, _MOST_TROUBLES = 2000, 20
+_MOST_IN_CARDS, _MOST_TROUBLES = 60, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +20,20 @@ class Choice:
 
     organization: str = ""
     database: str = ""
+    deploy_request: str = ""
 
     def matches(self, status: DeployRequestStatus) -> bool:
         """Whether a deploy request is wanted."""
-        return self.organization in {"", status.key.organization} and self.database in {"", status.key.database}
+        organization, database, number = status.key
+        return (
+            self.organization in {"", organization}
+            and self.database in {"", database}
+            and self.deploy_request in {"", str(number)}
+        )
 
     def address(self, *, refresh: bool) -> str:
         """The page that shows this, as a link from the page itself."""
-        asked = {"organization": self.organization, "database": self.database, "refresh": "" if refresh else "off"}
-        query = urlencode({name: value for name, value in asked.items() if value})
-        return f"./?{query}" if query else "./"
+        return address(self.organization, self.database, self.deploy_request, refresh="" if refresh else "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that the page says. `left_out` is how many deploy requests would have made it too long."""
+    """All that the page says. What does not fit into cards stands in `index`, by database."""
 
     title: str
     time: str
@@ -55,7 +59,7 @@ class View:
     organizations: tuple[str, ...]
     databases: tuple[str, ...]
     sections: tuple[Section, ...]
-    left_out: int
+    index: tuple[Home, ...]
     tone: Tone
 
 
@@ -63,7 +67,7 @@ def view(snapshot: Snapshot, now: float, choice: Choice, show_ddl: bool) -> View
     """What the page says of *snapshot* at *now*, a Unix time."""
     wanted = [card(status, now, show_ddl) for status in snapshot.deploy_requests if choice.matches(status)]
     counts = _counts(wanted)
-    shown, left_out = _short(sorted(wanted, key=lambda one: _ORDER[one.group]))
+    shown, rest = _in_cards(sorted(wanted, key=lambda one: (_ORDER[one.group], one.urgency)))
     sections = tuple(Section(group, tuple(one for one in shown if one.group is group)) for group in Group)
     troubles = tuple(
         f"{target.text}: {target.error or 'polls fail'}" for target in snapshot.targets if target.up is False
@@ -84,7 +88,7 @@ def view(snapshot: Snapshot, now: float, choice: Choice, show_ddl: bool) -> View
             choice.database,
         ),
         sections=tuple(section for section in sections if section.cards),
-        left_out=left_out,
+        index=index(rest),
         tone=Tone.BAD if troubles or any(one.group is Group.WRONG for one in wanted) else Tone.RUN,
     )
 
@@ -113,14 +117,16 @@ def _age(cards: list[Card], now: float) -> str:
     return f"oldest data: {words.duration(now - min(answers))}" if answers else "no data yet"
 
 
-def _short(cards: list[Card]) -> tuple[list[Card], int]:
-    """As many cards as a browser bears, and how many are left out."""
+def _in_cards(cards: list[Card]) -> tuple[list[Card], list[Card]]:
+    """What is shown as cards, and the rest: all of a small fleet, of a large one what is most wrong."""
+    if sum(one.size for one in cards) <= _MOST_IN_CARDS:
+        return cards, []
     total = 0
     for place, one in enumerate(cards):
-        total += 1 + len(one.rows) + sum(len(row.shards) for row in one.rows)
-        if place and total > _MOST_OPERATIONS:
-            return cards[:place], len(cards) - place
-    return cards, 0
+        total += one.size
+        if one.group is not Group.WRONG or (place and total > _MOST_IN_CARDS):
+            return cards[:place], cards[place:]
+    return cards, []
 
 
 def _empty(snapshot: Snapshot, choice: Choice) -> str:
