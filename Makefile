@@ -2,7 +2,7 @@
 # PYTHON=python3.12 chooses the interpreter, ARGS='-k budget' goes to the program that a target runs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check fmt bench dashboards docs chart image lock clean
+.PHONY: help demo test test-all check fmt bench dashboards docs chart image release-dry-run lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -22,6 +22,7 @@ help:
 	@echo 'make docs        write the generated pages in docs'
 	@echo 'make chart       write what the Helm chart copies: rules and dashboards, and its README'
 	@echo 'make image       build IMAGE ($(IMAGE))'
+	@echo 'make release-dry-run  build and try what a release publishes, in build/release'
 	@echo 'make lock        pin the dependencies anew (ARGS=--upgrade: to their newest versions)'
 	@echo 'make clean       remove what was built, the virtual environment included'
 
@@ -96,6 +97,9 @@ image:
 	revision=$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null); \
 	set -x; "$$engine" build --tag $(IMAGE) --build-arg VERSION="$$version" --build-arg REVISION="$$revision" \
 		--build-arg SOURCE="$(strip $(SOURCE))" $(BUILD_FLAGS) .
+
+release-dry-run: $(READY)
+	@tools/release-dry-run
 
 # uv resolves for every platform at once; what is pinned stays unless it must move. No index lines: whoever installs chooses.
 LOCK := build/lock/bin/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes \

@@ -110,7 +110,21 @@ def test_grafana_is_provisioned_with_the_files_that_compose_mounts() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "check", "fmt", "bench", "dashboards", "docs", "chart", "image", "lock", "clean"]
+    "target",
+    [
+        "demo",
+        "test",
+        "check",
+        "fmt",
+        "bench",
+        "dashboards",
+        "docs",
+        "chart",
+        "image",
+        "release-dry-run",
+        "lock",
+        "clean",
+    ],
 )
 @pytest.mark.real
 def test_make_knows_its_targets(program: Callable[..., Path], target: str) -> None:
@@ -135,7 +149,13 @@ def test_make_says_what_an_old_python_needs(program: Callable[..., Path], tmp_pa
 
 @pytest.mark.real
 @pytest.mark.parametrize(
-    ("linter", "name"), [("hadolint", "Dockerfile"), ("shellcheck", ".ci/run")], ids=["Dockerfile", "CI"]
+    ("linter", "name"),
+    [
+        ("hadolint", "Dockerfile"),
+        ("shellcheck", ".ci/run"),
+        ("shellcheck", "tools/release-dry-run"),
+        ("shellcheck", "tools/package-chart"),
+    ],
 )
 def test_scripts_pass_their_linter(program: Callable[..., Path], linter: str, name: str) -> None:
     """The linters for images and shell have nothing to say."""

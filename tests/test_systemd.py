@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exporter.settings.table import CONFIG_FILE, CREDENTIALS, SETTINGS
 
@@ -69,6 +70,14 @@ def test_a_bad_configuration_is_not_tried_again() -> None:
     service = dict(re.findall(r"^(\w+)=(.*)$", UNIT.read_text(), re.MULTILINE))
     assert service["Restart"] == "on-failure"
     assert "2" in service["RestartPreventExitStatus"].split()
+
+
+def test_memory_and_descriptors_have_limits() -> None:
+    """The unit ends at the memory that the chart allows too, and may have more connections than a default of 1024."""
+    service = dict(re.findall(r"^(\w+)=(.*)$", UNIT.read_text(), re.MULTILINE))
+    chart = yaml.safe_load((FOLDER.parent / "helm" / "planetscale-exporter" / "values.yaml").read_text())
+    assert service["MemoryMax"] + "i" == chart["resources"]["limits"]["memory"]
+    assert int(service["LimitNOFILE"]) > 1024
 
 
 def test_a_reload_is_a_hangup() -> None:
