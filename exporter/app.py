@@ -55,6 +55,7 @@ def connect(
         max_bytes=settings.api.max_response_bytes,
         user_agent=f"{DISTRIBUTION}/{version()}",
         observer=observer,
+        sources=credentials.names,
     )
     return PlanetScale(transport, settings.api.url)
 

@@ -18,16 +18,16 @@ from exporter.planetscale.http import open_session
 from exporter.planetscale.models import Database, Deployment
 from exporter.planetscale.rows import Rows
 from exporter.planetscale.slots import Slots
-from exporter.polling.databases import is_watched
+from exporter.polling.databases import has_deploy_requests, is_watched
 from exporter.polling.estimate import Estimate, Workload, estimate
 from exporter.polling.jobs import requests_for
 from exporter.polling.pace import Timing
 from exporter.polling.plan import Plan
 from exporter.polling.snapshot import Key, Scope
 from exporter.settings import Settings
+from exporter.targets import Target
 
 _AT_ONCE: Final = 10
-_MOST_LINES: Final = 20
 
 T = TypeVar("T")
 
@@ -43,15 +43,20 @@ class _Unobserved:
 class Findings:
     """What was found, and what was refused, by what it is about.
 
-    Of organisations, how many databases they list; of databases, their queue; of deploy requests, whether they move.
+    Of organisations, the databases that they list; of databases, their queue; of deploy requests, whether they move.
     """
 
-    listed: dict[str, int] = field(default_factory=dict)
+    listed: dict[str, Rows[Database]] = field(default_factory=dict)
     queues: dict[Scope, Rows[Deployment]] = field(default_factory=dict)
     numbered: dict[Key, bool] = field(default_factory=dict)
     databases_not_asked: int = 0
     numbers_not_asked: int = 0
     errors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to poll."""
+        return not (self.queues or self.numbered or self.databases_not_asked or self.numbers_not_asked)
 
     def workload(self) -> Workload:
         """Counts; what was not asked is taken to be like what was."""
@@ -59,7 +64,7 @@ class Findings:
         numbered = len(self.numbered) + self.numbers_not_asked
         moving = sum(any(map(_moves, queue)) for queue in self.queues.values())
         return Workload(
-            listed_databases=tuple(self.listed.values()),
+            listed_databases=tuple(map(len, self.listed.values())),
             databases=databases,
             moving_databases=_scaled(moving, len(self.queues), databases),
             numbered=numbered,
@@ -77,7 +82,7 @@ async def check(settings: Settings, credentials: Credentials) -> int:
     poll = settings.poll
     timing = Timing(poll.interval, poll.idle_interval, poll.discovery_interval)
     result = estimate(findings.workload(), timing, limit)
-    for line in report(findings, result, limit):
+    for line in report(findings, plan, result, limit):
         sys.stdout.write(f"{line}\n")
     return int(bool(findings.errors) or result.needed > limit)
 
@@ -89,7 +94,7 @@ async def find(client: PlanetScale, plan: Plan, *, most_requests: int) -> Findin
 
     async def list_databases(organization: str) -> None:
         rows = await client.databases(organization)
-        findings.listed[organization] = len(rows)
+        findings.listed[organization] = rows
         databases.update(dict.fromkeys(_watched(plan, organization, rows)))
 
     async def ask_queue(name: Scope) -> None:
@@ -100,7 +105,7 @@ async def find(client: PlanetScale, plan: Plan, *, most_requests: int) -> Findin
         findings.numbered[key] = not rows or any(not row.state.is_final for row in rows)
 
     await _each(plan.organizations, list_databases, findings, str)
-    left = max(1, most_requests - sum(map(requests_for, findings.listed.values())))
+    left = max(1, most_requests - sum(requests_for(len(rows)) for rows in findings.listed.values()))
     keys, names = sorted(plan.numbered), sorted(databases)
     findings.numbers_not_asked = len(keys[left:])
     await _each(keys[:left], ask_operations, findings, str)
@@ -110,35 +115,46 @@ async def find(client: PlanetScale, plan: Plan, *, most_requests: int) -> Findin
     return findings
 
 
-def report(findings: Findings, result: Estimate, limit: int) -> Iterable[str]:
+def report(findings: Findings, plan: Plan, result: Estimate, limit: int) -> Iterable[str]:
     """What `check` prints, line by line: what is well first, what is wrong last."""
-    for organization, count in findings.listed.items():
-        yield f"{organization}: {_count(count, 'database')}"
-    for name, queue in _first(sorted(findings.queues.items())):
+    for organization, rows in findings.listed.items():
+        yield f"{organization}: {_count(len(rows), 'database')}"
+        others = sorted(row.name or "" for row in rows if not has_deploy_requests(row))
+        if others:
+            yield f"{organization}: {', '.join(others)} not polled: only MySQL databases have deploy requests"
+    for name, queue in sorted(findings.queues.items()):
         yield f"{'/'.join(name)}: {_count(len(queue), 'deploy request')} in the queue"
-    for key, moves in _first(sorted(findings.numbered.items())):
+    for key, moves in sorted(findings.numbered.items()):
         yield f"{key}: {'moves' if moves else 'nothing moves'}"
-    left_out = sum(max(0, len(found) - _MOST_LINES) for found in (findings.queues, findings.numbered))
-    if left_out:
-        yield f"... and {left_out} more"
     for left_out, noun in ((findings.databases_not_asked, "database"), (findings.numbers_not_asked, "deploy request")):
         if left_out:
             yield f"{_count(left_out, noun)} more to poll, not asked now: that would take over a minute"
-    yield from _budget(result, limit, is_whole=not findings.errors)
-    for subject, error in sorted(findings.errors.items()):
-        yield f"{subject}: {error}"
+    yield from _budget(result, limit, is_whole=not findings.errors, is_empty=findings.is_empty)
+    for target in plan.wanted:
+        found = findings.listed.get(target.organization)
+        if target.is_glob and found is not None and not any(_is_of(target, row) for row in found):
+            yield f"{target.text}: no database has such a name now: nothing is polled for this target"
+    for error in sorted(set(findings.errors.values())):
+        yield f"{', '.join(sorted(name for name, told in findings.errors.items() if told == error))}: {error}"
 
 
-def _budget(result: Estimate, limit: int, *, is_whole: bool) -> Iterable[str]:
+def _budget(result: Estimate, limit: int, *, is_whole: bool, is_empty: bool) -> Iterable[str]:
     """What the budget has to be; what was refused may need more of it."""
     needed = f"request budget: about {result.needed} a minute needed"
     if result.needed > limit:
         yield f"{needed}, {limit} allowed: too small: raise api.requests_per_minute or the intervals"
-    elif not is_whole:
+        yield (
+            f"what moves comes first: its values get at most about {result.oldest:.0f}s old; all else is polled"
+            f" {result.rarer:.1f} times as rarely as configured"
+        )
+        return
+    if not is_whole:
         yield f"{needed} for what answered, {limit} allowed: not known for what was refused"
         return
-    else:
-        yield f"{needed}, {limit} allowed: enough"
+    if is_empty:
+        yield f"{needed} to look for databases, {limit} allowed: there is nothing to poll now"
+        return
+    yield f"{needed}, {limit} allowed: enough"
     yield f"values of what moves get at most about {result.oldest:.0f}s old"
 
 
@@ -165,16 +181,16 @@ def _watched(plan: Plan, organization: str, rows: Iterable[Database]) -> Iterabl
     return ((organization, row.name) for row in rows if row.name and is_watched(plan, organization, row))
 
 
+def _is_of(target: Target, row: Database) -> bool:
+    return has_deploy_requests(row) and target.matches(target.organization, row.name or "")
+
+
 def _moves(row: Deployment) -> bool:
     return (row.state is not None and row.state.is_moving) or any(not each.state.is_final for each in row.operations)
 
 
 def _scaled(part: int, asked: int, whole: int) -> int:
     return round(part * whole / asked) if asked else 0
-
-
-def _first(found: list[T]) -> list[T]:
-    return found[:_MOST_LINES]
 
 
 def _count(number: int, noun: str) -> str:

@@ -64,7 +64,8 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _build() -> str:
-    return f"{DISTRIBUTION} {version()} ({revision()}, {platform.python_version()})"
+    known = [part for part in (revision(), f"Python {platform.python_version()}") if part != "unknown"]
+    return f"{DISTRIBUTION} {version()} ({', '.join(known)})"
 
 
 # the commands are imported when they are run, so that the others answer at once

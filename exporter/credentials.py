@@ -93,6 +93,12 @@ class Credentials:
         """The whole header value for *organization*. Raises KeyError when nothing serves it."""
         return self._headers[self._owner(organization)].get_secret_value()
 
+    def names(self, organization: str) -> str:
+        """How the user calls the sources of what `authorization` gives."""
+        owner = self._owner(organization)
+        login = next((login for name, login in self._sources.logins() if name == owner), None)
+        return " and ".join(source.name for source in login.sources if source.is_set) if login else "its credentials"
+
     def refresh(self) -> frozenset[str]:
         """Read again what has changed, and say which organisations have a new header.
 

@@ -70,9 +70,9 @@ def test_version() -> None:
     outcome = run("--version", PLANETSCALE_EXPORTER_REVISION="abc123")
     assert outcome.returncode == 0
     assert re.fullmatch(
-        rf"planetscale-exporter \S+ \(abc123, {re.escape(platform.python_version())}\)\n", outcome.stdout
+        rf"planetscale-exporter \S+ \(abc123, Python {re.escape(platform.python_version())}\)\n", outcome.stdout
     )
-    assert "(unknown, " in run("--version").stdout
+    assert f" (Python {platform.python_version()})" in run("--version").stdout  # what is not known is not said
 
 
 @pytest.mark.parametrize("command", [[], ["check"]])

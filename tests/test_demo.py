@@ -79,3 +79,10 @@ async def test_a_taken_port_is_told_in_one_line() -> None:
     async with exporting("demo") as exporter:
         code, out, err = await outcome("demo", f"--web.listen-address=127.0.0.1:{exporter.port}")
         assert (code, out, len(err.splitlines())) == (1, "", 1)
+
+
+async def test_it_says_what_it_does_not_use() -> None:
+    """Targets in the environment are for serving: the demo starts, and says that it has its own."""
+    async with exporting("demo", PLANETSCALE_EXPORTER_TARGETS="acme") as exporter:
+        await exporter.answers(200, "/-/ready")
+    assert any("PLANETSCALE_EXPORTER_TARGETS: is not used; demo brings its own" in line for line in exporter.log)

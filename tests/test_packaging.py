@@ -1,9 +1,11 @@
 """What is shipped beside the code: pinned requirements, the wheel, make targets, the Compose file, the scripts."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Callable
@@ -58,6 +60,34 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     assert shipped == {str(path.relative_to(ROOT)) for path in package}
 
 
+def test_the_sources_can_be_tested(tmp_path: Path) -> None:
+    """Whoever unpacks the sdist has what tests and make need, and the tests run there."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [sdist] = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    [unpacked] = (path for path in tmp_path.iterdir() if path.is_dir())
+    folders = ("deploy", "docs", "exporter", "grafana", "tests", "tools")
+    files = {path for name in folders for path in (ROOT / name).rglob("*.*") if path.is_file()}
+    wanted = {path.relative_to(ROOT) for path in files if not {"__pycache__", ".env"} & set(path.parts)}
+    assert [str(path) for path in sorted(wanted) if not (unpacked / path).exists()] == []
+    names = [f"tests/test_{name}.py" for name in ("build_docs", "dashboards", "runbooks")]
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not real", *names]
+    ran = subprocess.run(run, cwd=unpacked, check=False, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout
+
+
+def test_the_page_of_the_package_index_has_whole_links() -> None:
+    """What the README links to in the repository is linked to there, and the project says where it lives."""
+    command = [sys.executable, "-m", "hatchling", "metadata"]
+    described = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)
+    links = re.findall(r"\]\(([^)]*)\)", described["readme"]["text"])
+    assert len(links) > 10
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert {"Homepage", "Documentation", "Changelog", "Issues"} <= described["urls"].keys()
+
+
 def test_the_changelog_covers_the_version() -> None:
     """The version that pyproject.toml names has an entry for users."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -83,6 +113,9 @@ def test_compose_services_are_pinned_confined_and_on_loopback(service: str) -> N
         ({"PLANETSCALE_SERVICE_TOKEN_ID": "id", "PLANETSCALE_SERVICE_TOKEN": "secret"}, ""),
         ({"PLANETSCALE_SERVICE_TOKEN": "secret"}, ""),
         ({"PLANETSCALE_ACCESS_TOKEN": "secret"}, ""),
+        ({"PLANETSCALE_SERVICE_TOKEN_FILE": "/run/secrets/token"}, ""),
+        ({"PLANETSCALE_ACCESS_TOKEN_FILE": "/run/secrets/token"}, ""),
+        ({"PLANETSCALE_ACCESS_TOKEN_FILE": ""}, "demo"),
     ],
 )
 def test_compose_serves_the_demo_only_without_credentials(

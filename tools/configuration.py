@@ -75,7 +75,9 @@ Credentials come from the environment or from files, never from flags.
 - Files are read again when they change, also when a link is turned to another file, as Kubernetes does. A file that
   can't be read at the start is a mistake; later the last good value stays in use and the log says so once.
 - A path in the YAML file, here and in any setting, starts from the directory of that file.
-- The service token needs `read_deploy_request`, and for targets without a number read access to databases.
+- The service token needs `read_deploy_request`, and read access to databases for targets that are an organization or a
+  name with `*` or `?`, whose databases have to be found. An OAuth token needs the scopes `read_deploy_requests` and,
+  likewise, `read_databases`.
 
 Service tokens belong to one organization. The credentials above serve every organization that has none of its own
 in the YAML file:

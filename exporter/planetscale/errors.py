@@ -84,14 +84,14 @@ class RedirectError(PlanetScaleError):
 _BY_STATUS: Final[dict[int, tuple[type[PlanetScaleError], str]]] = {
     401: (
         UnauthorizedError,
-        (
-            "the token is wrong, expired or deleted: check PLANETSCALE_SERVICE_TOKEN_ID and PLANETSCALE_SERVICE_TOKEN,"
-            " or PLANETSCALE_ACCESS_TOKEN"
-        ),
+        "the token is wrong, expired or deleted: check {sources}",
     ),
     403: (
         ForbiddenError,
-        "the token lacks an access: give it read_deploy_request (an OAuth token: read_deploy_requests, read_databases)",
+        (
+            "the token lacks an access: give it read_deploy_request and, for targets that are no single database, read"
+            " access to databases (an OAuth token: read_deploy_requests, read_databases)"
+        ),
     ),
     404: (
         NotFoundError,
@@ -100,11 +100,11 @@ _BY_STATUS: Final[dict[int, tuple[type[PlanetScaleError], str]]] = {
 }
 
 
-def error_for_status(status: int) -> PlanetScaleError:
-    """The error that a status other than 200 and 429 stands for."""
+def error_for_status(status: int, sources: str) -> PlanetScaleError:
+    """The error that a status other than 200 and 429 stands for; *sources* name where the credentials come from."""
     if status in _BY_STATUS:
         kind, hint = _BY_STATUS[status]
-        return kind(f"PlanetScale answered {status}; {hint}", str(status))
+        return kind(f"PlanetScale answered {status}; {hint.format(sources=sources)}", str(status))
     if status // 100 == 5:  # noqa: PLR2004 - HTTP's server errors
         return ServerError(
             f"PlanetScale answered {status}; it is tried again, check api.url and the proxy if it stays", str(status)

@@ -72,10 +72,13 @@ class Transport:
         max_bytes: int,
         user_agent: str,
         observer: RequestObserver,
+        sources: Callable[[str], str] = "the credentials of {}".format,
     ) -> None:
+        """`authorization` gives the header of an organisation, `sources` how its user calls where that comes from."""
         self._session = session
         self._slots = slots
         self._authorization = authorization
+        self._sources = sources
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._user_agent = user_agent
@@ -124,7 +127,7 @@ class Transport:
                 if response.status == _TOO_MANY:
                     raise self._rate_limited(response.headers)
                 if response.status != _OK:
-                    raise error_for_status(response.status)
+                    raise error_for_status(response.status, self._sources(organization))
                 text = decode(await self._read(response))
         # Without their causes, whose texts and arguments quote what was sent and what came.
         except TimeoutError:  # before the others: aiohttp's own time-outs are both

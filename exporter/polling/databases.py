@@ -26,8 +26,13 @@ class WatchedDatabase:
         self.gone_since = now if self.gone_since is None else self.gone_since
 
 
+def has_deploy_requests(row: Database) -> bool:
+    """Whether a database is of the kind that can have any; Postgres ones have none."""
+    return row.kind in {_MYSQL, ""}
+
+
 def is_watched(plan: Plan, organization: str, row: Database) -> bool:
-    """Whether a database of a listing is one to watch; Postgres ones have no deploy requests."""
+    """Whether a database of a listing is one to watch."""
     name = row.name or ""
     # A name of dots would change the path that is asked; every other character is escaped there.
-    return name not in {"", ".", ".."} and row.kind in {_MYSQL, ""} and plan.watches(organization, name)
+    return name not in {"", ".", ".."} and has_deploy_requests(row) and plan.watches(organization, name)

@@ -24,10 +24,14 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Requests a minute, and the age in seconds that values of what moves reach."""
+    """Requests a minute, how old in seconds values of what moves get, and how many times rarer all else is polled.
+
+    The last is 1 where the budget is enough.
+    """
 
     needed: int
     oldest: float
+    rarer: float
 
 
 def estimate(load: Workload, timing: Timing, limit: int) -> Estimate:
@@ -47,4 +51,5 @@ def estimate(load: Workload, timing: Timing, limit: int) -> Estimate:
         + 60 / timing.interval * load.moving_numbered
     )
     available = max(limit - others, limit * _URGENT_SHARE)
-    return Estimate(math.ceil(urgent + others), timing.interval * max(1.0, urgent / available))
+    left = max(limit - urgent, limit * (1 - _URGENT_SHARE))
+    return Estimate(math.ceil(urgent + others), timing.interval * max(1.0, urgent / available), max(1.0, others / left))
