@@ -22,7 +22,7 @@ from exporter.metrics.own import OwnSeries, open_registry
 from exporter.mistakes import ConfigError
 from exporter.planetscale.budget import RequestBudget
 from exporter.planetscale.client import PlanetScale
-from exporter.planetscale.http import RequestObserver, Transport, open_session
+from exporter.planetscale.http import RequestObserver, Transport, is_in_clear_text, open_session
 from exporter.planetscale.slots import Slots
 from exporter.polling.fleet import Limits
 from exporter.polling.pace import Timing
@@ -186,6 +186,10 @@ async def running(
     Raises:
         OSError: the listen address can't be used.
     """
+    if is_in_clear_text(settings.api.url):
+        log.warning(
+            "token_in_clear_text", setting="api.url", effect="anyone on the way can read it", remedy="use https"
+        )
     async with open_session() as session:
         application = Application(settings, credentials, load, session)
         address = settings.web.listen_address

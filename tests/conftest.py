@@ -7,8 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 from real import unavailable
+
+# Thousands of simulated polls, each told at debug, are not for the report of a test.
+structlog.configure(processors=[], logger_factory=structlog.ReturnLoggerFactory())
 
 HEADER = ("aiohttp", "hypothesis", "prometheus-client", "pydantic", "structlog")
 DEBIAN = {

@@ -156,6 +156,27 @@ async def test_new_credentials_are_used_at_once() -> None:
         await run.until("/metrics", 'planetscale_exporter_target_up{target="acme/shop/1"} 1.0')
 
 
+@pytest.mark.parametrize(
+    ("url", "warnings"),
+    [
+        ("http://192.0.2.1/v1", 1),
+        ("http://planetscale.invalid", 1),
+        ("http://localhost:1", 0),
+        ("http://127.1.2.3:1", 0),
+        ("http://[::1]:1", 0),
+        ("https://planetscale.invalid", 0),
+    ],
+)
+async def test_a_token_in_clear_text_is_warned_of(url: str, warnings: int) -> None:
+    """Plain HTTP to another host is told once at the start, with the setting."""
+    settings, credentials = configure(["--target=acme", f"--api.url={url}", "--web.listen-address=127.0.0.1:0"], LOGIN)
+    with capture_logs() as logged:
+        async with running(settings, credentials, lambda: (settings, credentials)):
+            pass
+    told = [entry for entry in logged if entry["event"] == "token_in_clear_text"]
+    assert [(entry["setting"], entry["log_level"]) for entry in told] == [("api.url", "warning")] * warnings
+
+
 async def test_a_port_that_is_taken_is_an_error_for_users(capsys: pytest.CaptureFixture[str]) -> None:
     """It is one line and the exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -79,6 +79,18 @@ async def test_single_objects_are_asked_for(ours: Client, ask: Ask, endpoint: st
     assert ours.ledger.endpoints == [endpoint]
 
 
+@pytest.mark.parametrize(("body", "is_read"), [('{"number": 7}', True), ("{}", True), ('{"number": 8}', False)])
+async def test_another_deploy_request_is_no_answer(ours: Client, body: str, is_read: bool) -> None:
+    """What bears another number than was asked for is invalid; what bears none is read."""
+    async with FakeServer(answer(200, body)) as server:
+        asking = ours.api(server.url).deploy_request("acme", "shop", 7)
+        if is_read:
+            await asking
+        else:
+            assert (await failure(asking)).reason == "invalid"
+    assert ours.ledger.codes == ["200" if is_read else "invalid"]
+
+
 @pytest.mark.parametrize(
     ("name", "segment"),
     [

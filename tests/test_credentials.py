@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from exporter import files
 from exporter.credentials import Credentials, Login, Source, Sources
 from exporter.mistakes import ConfigError
 
@@ -181,3 +182,28 @@ def test_an_unknown_organization_has_no_header() -> None:
     credentials = Credentials(Sources(None, {"acme": login(access=value("OWN"))}), ["acme"])
     with pytest.raises(KeyError):
         credentials.authorization("other")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """What is no file when it is opened is refused at once, whatever it was a moment before."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(files.UnreadableError, match="is no regular file"):
+        files.read(str(tmp_path / "pipe"), 10)
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe that takes a file's place after it was looked at holds nothing up; the last good value stays."""
+    path = tmp_path / "access"
+    credentials = Credentials(Sources(login(access=file(path))), ["acme"])
+    looked = files.signature
+
+    def swapped(name: str) -> files.Signature:
+        replace(path, "other")
+        found = looked(name)
+        path.unlink()
+        os.mkfifo(path)
+        return found
+
+    monkeypatch.setattr(files, "signature", swapped)
+    credentials.refresh()
+    assert credentials.authorization("acme") == f"Bearer {SECRET}"

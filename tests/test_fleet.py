@@ -10,6 +10,7 @@ import pytest
 from polled import LIMITS, TIMING, Polled, polling, simulated
 from virtual import EPOCH, VirtualLoop, virtually
 
+from exporter.planetscale.models import Deployment
 from exporter.polling.plan import Share
 from exporter.simulator import SCENARIOS, Change, Fault, Scenario, Simulator, Step
 
@@ -96,6 +97,30 @@ async def test_what_nobody_queued_is_not_exported(loop: VirtualLoop) -> None:
         assert polled.keys() == set()
         await asyncio.sleep(DISCOVERY)
         assert states(polled) == {"acme/shop/3": "queued"}
+
+
+@pytest.mark.parametrize("target", ["acme/shop", "acme/shop/1"])
+@virtually
+async def test_what_an_answer_says_no_more_is_gone(loop: VirtualLoop, target: str) -> None:
+    """A good answer without a deployment takes the deployment's values with it, whichever poll brings it."""
+    simulator = simulated(loop)
+    simulator.add_deploy_request("acme", "shop", "failed", age=DAY)
+    async with polling(loop, simulator, target) as polled:
+        await asyncio.sleep(100)
+        assert states(polled) == {"acme/shop/1": "complete_error"}
+        bare = {"number": 1, "branch": "other", "state": "open"}
+        queue = [{"deploy_request_number": 1}]
+        for endpoint, answer in [
+            ("deploy_requests", {"data": [bare]}), ("deploy_queue", {"data": queue}), ("deploy_request", bare)
+        ]:  # fmt: skip
+            simulator.fail(Fault(endpoint, status=200, body=json.dumps(answer)))
+        await asyncio.sleep(2 * TIMING.idle_interval)
+        status = polled.status("acme", "shop", 1)
+        assert status.state is None
+        assert status.deployment.value
+        assert status.deployment.value.model_copy(update={"number": None}) == Deployment()
+        assert status.request.value
+        assert status.request.value.branch == "other"
 
 
 @virtually

@@ -593,18 +593,45 @@ class Broken(PlanetScale):
 
 @virtually
 async def test_a_mistake_of_ours_is_counted_and_the_loop_goes_on(loop: VirtualLoop) -> None:
-    """An exception that nobody expects is a failed poll with reason `bug`."""
+    """An exception that nobody expects is a failed poll with reason `bug`, whose traceback is logged once."""
     simulator = running(loop)
-    async with polling(loop, simulator, "acme/shop/1") as polled:
-        await asyncio.sleep(1)
-        old = polled.assignment.client
-        polled.reload(client=Broken(old._transport, old._base_url))  # noqa: SLF001 - the same server, another client
-        await asyncio.sleep(100)
-        assert polled.observer.failures["bug"] >= 2
-        assert not polled.task.done()
-        status = polled.status("acme", "shop", 1)
-        assert status.operations.ok is True
-        assert "report" in status.throttle.error
+    with capture_logs() as logs:
+        async with polling(loop, simulator, "acme/shop/1") as polled:
+            await asyncio.sleep(1)
+            old = polled.assignment.client
+            polled.reload(client=Broken(old._transport, old._base_url))  # noqa: SLF001 - the same server, another client
+            await asyncio.sleep(100)
+            assert polled.observer.failures["bug"] >= 2
+            assert not polled.task.done()
+            status = polled.status("acme", "shop", 1)
+            assert status.operations.ok is True
+            assert "report" in status.throttle.error
+    bugs = [line for line in logs if line["event"] == "bug"]
+    assert [(line["log_level"], line["target"], line["exc_info"]) for line in bugs] == [("error", "acme/shop/1", True)]
+
+
+@virtually
+async def test_debug_shows_each_request_and_each_poll(loop: VirtualLoop) -> None:
+    """Who looks at the log's finest level sees what is asked and what comes of it."""
+    simulator = running(loop)
+    simulator.fail(Fault("throttler", status=500))
+    with capture_logs() as logs:
+        async with polling(loop, simulator, "acme/shop/1"):
+            await asyncio.sleep(5)
+    path = "/v1/organizations/acme/databases/shop/deploy-requests/1"
+    requests = [line for line in logs if line["event"] == "request"]
+    assert all(line["log_level"] == "debug" and line["seconds"] >= 0 for line in requests)
+    assert {(line["endpoint"], line["path"], line["status"]) for line in requests} == {
+        ("operations", f"{path}/operations", "200"),
+        ("deploy_request", path, "200"),
+        ("throttler", f"{path}/throttler", "500"),
+    }
+    polls = {(line["event"], line["target"], line["poll"]) for line in logs if "poll" in line}
+    assert polls == {
+        ("polled", "acme/shop/1", "operations"),
+        ("polled", "acme/shop/1", "deploy request"),
+        ("poll_failed", "acme/shop/1", "throttler"),
+    }
 
 
 @virtually

@@ -50,7 +50,11 @@ class PlanetScale:
 
     async def deploy_request(self, organization: str, database: str, number: int) -> DeployRequest:
         """One deploy request with its deployment (get_deploy_request)."""
-        return await self._get("deploy_request", organization, _numbered(database, number), DeployRequest)
+
+        def is_asked(request: DeployRequest) -> bool:
+            return request.number in {number, None}
+
+        return await self._get("deploy_request", organization, _numbered(database, number), DeployRequest, is_asked)
 
     async def operations(self, organization: str, database: str, number: int) -> Rows[Operation]:
         """The operations of a deploy request (list_deploy_operations)."""
@@ -67,9 +71,21 @@ class PlanetScale:
             "deploy_requests", organization, path, DeployRequest, identity=attrgetter("number"), query=query
         )
 
-    async def _get(self, endpoint: str, organization: str, path: Iterable[str], model: type[_Model]) -> _Model:
+    async def _get(
+        self,
+        endpoint: str,
+        organization: str,
+        path: Iterable[str],
+        model: type[_Model],
+        is_asked: Callable[[_Model], bool] = lambda _: True,
+    ) -> _Model:
+        """One object, which *is_asked* tells from another's."""
+
         def parse(text: str) -> _Model:
-            return model.model_validate(parse_object(text))
+            answer = model.model_validate(parse_object(text))
+            if not is_asked(answer):
+                raise ValueError("PlanetScale's answer is about something else than was asked for")
+            return answer
 
         return await self._transport.get(self._url(organization, path), endpoint, organization, parse)
 

@@ -6,11 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from time import monotonic, time
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # undocumented twin, not in typeshed
 
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
+import structlog
+from aiohttp import (
+    ClientHandlerType,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+)
 from yarl import URL
 
 from exporter.planetscale.bodies import MOST_MEMORY, decode, memory_needed
@@ -37,6 +47,8 @@ _TOO_MANY: Final = 429
 
 T = TypeVar("T")
 
+log = structlog.get_logger()
+
 
 class RequestObserver(Protocol):
     """Who wants to know of every request that was made."""
@@ -46,9 +58,16 @@ class RequestObserver(Protocol):
 
 
 def open_session() -> ClientSession:
-    """The session that all requests share; it keeps no cookies, reads no ~/.netrc and sends no request twice."""
+    """The session that all requests share; it keeps no cookies, reads no ~/.netrc and sends no request twice.
+
+    Each request has a connection of its own: what else comes on a kept one, aiohttp takes for the next one's answer.
+    """
     return ClientSession(
-        cookie_jar=DummyCookieJar(), timeout=ClientTimeout(total=None), trust_env=False, middlewares=(_only_once,)
+        connector=TCPConnector(force_close=True),
+        cookie_jar=DummyCookieJar(),
+        timeout=ClientTimeout(total=None),
+        trust_env=False,
+        middlewares=(_only_once,),
     )
 
 
@@ -93,23 +112,28 @@ class Transport:
         Raises:
             PlanetScaleError: there is nothing to use, for whichever reason.
         """
+        asked = _Asked(endpoint, organization, url.raw_path)
         for _ in range(MAX_HOPS + 1):
             async with self._slots.slot():
-                step = await self._observed(url, endpoint, organization, parse)
+                step = await self._observed(url, asked, parse)
             if not isinstance(step, _Hop):
                 return step
             url = step.url
         raise InvalidAnswerError(f"PlanetScale redirected more than {MAX_HOPS} times; check api.url", "invalid")
 
-    async def _observed(self, url: URL, endpoint: str, organization: str, parse: Callable[[str], T]) -> "T | _Hop":
+    async def _observed(self, url: URL, asked: "_Asked", parse: Callable[[str], T]) -> "T | _Hop":
         started = monotonic()
         try:
-            step, code = await self._request(url, organization, parse)
+            step, code = await self._request(url, asked.organization, parse)
         except PlanetScaleError as error:
-            self._observer.request_ended(endpoint, error.code, monotonic() - started)
+            self._ended(asked, error.code, monotonic() - started)
             raise
-        self._observer.request_ended(endpoint, code, monotonic() - started)
+        self._ended(asked, code, monotonic() - started)
         return step
+
+    def _ended(self, asked: "_Asked", code: str, seconds: float) -> None:
+        self._observer.request_ended(asked.endpoint, code, seconds)
+        log.debug("request", endpoint=asked.endpoint, path=asked.path, status=code, seconds=round(seconds, 3))
 
     async def _request(self, url: URL, organization: str, parse: Callable[[str], T]) -> "tuple[T | _Hop, str]":
         headers = {
@@ -168,6 +192,14 @@ class Transport:
         return RateLimitedError(message, str(_TOO_MANY), pause)
 
 
+class _Asked(NamedTuple):
+    """What a request is for; the path stays that of the first one, for redirects are the other side's words."""
+
+    endpoint: str
+    organization: str
+    path: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Hop:
     """A redirect that may be followed."""
@@ -199,6 +231,17 @@ def proxy_for(url: URL) -> str | None:
         return None
     proxy = getproxies_environment().get(url.scheme)
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+
+
+def is_in_clear_text(url: str) -> bool:
+    """Whether what is sent to *url* can be read on its way: over plain HTTP to another host."""
+    parsed = URL(url)
+    if parsed.scheme != "http" or parsed.host is None:
+        return False
+    try:
+        return not ip_address(parsed.host).is_loopback
+    except ValueError:
+        return parsed.host != "localhost"
 
 
 def _retry_after(text: str) -> float:

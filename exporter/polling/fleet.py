@@ -290,11 +290,11 @@ class Fleet:
         """Rows of a list of deploy requests."""
         taken: Taken = {}
         for key, row in listed.items():
-            deployment = merge.deployment_of(row)
-            is_new = not self._get(key)
-            if deployment is None or not (
-                followed := self._admit(key, deployment, asked, closed=row.state == "closed", now=now)
-            ):
+            deployment, is_new = merge.deployment_of(row), not self._get(key)
+            if deployment is None and is_new:
+                continue
+            deployment = deployment or Deployment()
+            if not (followed := self._admit(key, deployment, asked, closed=row.state == "closed", now=now)):
                 continue
             status = merge.with_request(followed.status, row, asked, now)
             if status.deployment.asked == asked and not (followed.feed is Feed.QUEUE and not is_new):

@@ -52,10 +52,9 @@ def with_deployment(status: DeployRequestStatus, deployment: Deployment, asked: 
 
 
 def with_request(status: DeployRequestStatus, request: DeployRequest, asked: int, now: float) -> DeployRequestStatus:
-    """After a good answer with the deploy request; its deployment comes with it."""
+    """After a good answer with the deploy request; its deployment comes with it, or is gone."""
     with_it = replace(status, request=answered(status.request, request, asked, now))
-    deployment = deployment_of(request)
-    return with_deployment(with_it, deployment, asked, now) if deployment else with_it
+    return with_deployment(with_it, deployment_of(request) or Deployment(), asked, now)
 
 
 def with_throttle(status: DeployRequestStatus, throttler: Throttler, asked: int, now: float) -> DeployRequestStatus:

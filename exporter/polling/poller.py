@@ -81,6 +81,7 @@ class Poller:
         self._hints = Hints()
         self._jobs: dict[Scope, frozenset[Job]] = {}
         self._running = 0
+        self._broken: set[Job] = set()
         self._wakeup = asyncio.Event()
         self._ready = False
         self._told_budget = False
@@ -185,8 +186,10 @@ class Poller:
             self._failed(entry, error.reason, str(error), not_found=isinstance(error, NotFoundError))
             self._publish()
         except Exception as error:
+            if job not in self._broken:
+                self._broken.add(job)
+                log.exception("bug", target=job.subject, poll=job.kind.value, report="with this traceback")
             self._failed(entry, "bug", f"a mistake in the exporter ({type(error).__name__}): please report it")
-            log.debug("bug", exc_info=error)
             self._publish()
         else:
             self._publish()
@@ -196,6 +199,8 @@ class Poller:
         job = entry.job
         if job in self._schedule:
             self._fleet.outcomes.worked(job)
+        self._broken.discard(job)
+        log.debug("polled", target=job.subject, poll=job.kind.value, requests=requests)
         entry.failures = 0
         entry.interval = self._interval(job)
         self._schedule.finish(entry, again(entry, started, entry.interval), rank_of(job, self._fleet), requests)
@@ -232,6 +237,7 @@ class Poller:
                 self._schedule.remove(job)
                 self._fleet.outcomes.forget(job)
                 self._skips.forget(job)
+                self._broken.discard(job)
             for job in sorted(needed - had):
                 self._schedule.add(job, now, rank_of(job, self._fleet, first=True), self._interval(job))
             for job in needed & had:
