@@ -81,6 +81,7 @@ class Application:
             registry, version=version(), revision=revision(), seconds_waited=self._slots.seconds_waited
         )
         self._own.budget(settings.api.requests_per_minute)
+        self._own.shard(settings.shard.index, settings.shard.count)
         self._own.reloaded(ok=True, at=time())
         self._exposition = Exposition(registry, ddl=settings.metrics.ddl)
         self._poller = Poller(self._assignment(), self._slots, self._store, self._own)
@@ -141,6 +142,7 @@ class Application:
         logs.configure(settings.log.level, settings.log.format)
         self._slots.resize(settings.api.requests_per_minute)
         self._own.budget(settings.api.requests_per_minute)
+        self._own.shard(settings.shard.index, settings.shard.count)
         self._exposition.ddl = settings.metrics.ddl
         self._poller.assign(self._assignment())
         self._poller.retry(lambda _: True)  # what fails may be what was mended

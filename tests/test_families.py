@@ -71,6 +71,8 @@ EXPECTED = {
     "planetscale_exporter_webhooks_total": ("counter", ("event", "result")),
     "planetscale_exporter_config_last_reload_successful": ("gauge", ()),
     "planetscale_exporter_config_last_reload_success_timestamp_seconds": ("gauge", ()),
+    "planetscale_exporter_shard_index": ("gauge", ()),
+    "planetscale_exporter_shard_count": ("gauge", ()),
 }
 
 Samples = dict[tuple[tuple[str, str], ...], float]
@@ -154,7 +156,6 @@ def test_one_deployment_state_is_current(given: str) -> None:
         ("created_at", "2026-07-30T00:22:01.738Z", "created_timestamp_seconds", 1785370921.738),
         ("updated_at", "2026-07-30T02:47:30.76Z", "updated_timestamp_seconds", 1785379650.76),
         ("throttled_at", "2026-07-30T00:21:59Z", "throttled_timestamp_seconds", 1785370919.0),
-        ("updated_at", "2026-07-30T02:47:30.76Z", "last_advance_timestamp_seconds", 1785379650.76),
         ("can_drop_data", True, "can_drop_data", 1.0),
         ("table_locked", False, "table_locked", 0.0),
         ("table_recently_used", True, "table_recently_used", 1.0),

@@ -1,11 +1,13 @@
 """What one poll more makes of what is known of a deploy request."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.planetscale.models import Operation
 from exporter.polling import merge
-from exporter.polling.snapshot import Part, Watched
+from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Watched
 
 NOW = 1_785_000_000.0
 PERCENTAGES = st.none() | st.integers(0, 100)
@@ -29,7 +31,7 @@ def test_an_advance_is_a_rise_a_fall_of_the_eta_or_another_state(
     for number, (progress, eta, state) in enumerate(answers):
         before, known = known, merge.watch(known, operation(progress, eta, state), NOW + number)
         if before is None:
-            assert known.last_advance == NOW
+            assert known.last_advance is None
             continue
         earlier = answers[:number]
         percentage = next((p for p, _, _ in reversed(earlier) if p is not None), 0)
@@ -42,11 +44,21 @@ def test_an_advance_is_a_rise_a_fall_of_the_eta_or_another_state(
         assert known.last_advance == (NOW + number if advanced else before.last_advance)
 
 
-def test_first_sight_is_the_last_update() -> None:
-    """The first time it is seen, it advanced when the API last updated it, but never in the future."""
-    past, future = "2026-07-01T00:00:00Z", "2027-07-01T00:00:00Z"
-    assert merge.watch(None, operation(5, 5, updated_at=past), NOW).last_advance == 1782864000.0
-    assert merge.watch(None, operation(5, 5, updated_at=future), NOW).last_advance == NOW
+def test_first_sight_is_no_advance() -> None:
+    """What was seen once has not been seen to advance, whenever the API says that it updated it."""
+    assert merge.watch(None, operation(5, 5, updated_at="2026-07-01T00:00:00Z"), NOW).last_advance is None
+
+
+def test_what_comes_back_after_an_outage_is_compared_with_what_went() -> None:
+    """Values that went stale are shown no more, but a copy that comes back has advanced only if it is further."""
+    key = Key("acme", "shop", 1)
+    for progress, expected in ((40, None), (41, NOW + 900)):
+        status = merge.with_operations(DeployRequestStatus(key, configured=True), [operation(40, 60)], 1, NOW)
+        lost = replace(status, operations=merge.failed(status.operations, "timeout", NOW + 30))
+        stale = merge.without_stale(merge.without_stale(lost, 300, NOW + 330), 300, NOW + 360)
+        assert stale.watched == ()
+        (back,) = merge.with_operations(stale, [operation(progress, 60)], 2, NOW + 900).watched
+        assert back.last_advance == expected
 
 
 @given(polls=POLLS)

@@ -51,6 +51,12 @@ def test_process_and_python_are_there(own: Own) -> None:
     )
 
 
+def test_the_share_that_is_polled(own: Own) -> None:
+    """Which of how many exporters this is, as configured."""
+    own.series.shard(1, 3)
+    assert (own.value("shard_index"), own.value("shard_count")) == (1, 3)
+
+
 @pytest.mark.parametrize("generate", [generate_latest, generate_openmetrics])
 def test_no_created_series(own: Own, generate: Callable[[CollectorRegistry], bytes]) -> None:
     """No format has `_created` series."""

@@ -173,8 +173,8 @@ OPERATION_FAMILIES: Final[tuple[SnapshotFamily[Watched], ...]] = (
     ),
     operation_family(
         "last_advance_timestamp_seconds",
-        "When the exporter last saw the percentage rise, the ETA fall or the state change, as Unix time in seconds; at "
-        "first sight when PlanetScale last updated the operation. From a background poll.",
+        "When the exporter last saw the percentage rise, the ETA fall or the state change, as Unix time in seconds; "
+        "absent until this process has seen that. From a background poll.",
         lambda watched: watched.last_advance,
     ),
     operation_family(
@@ -405,6 +405,13 @@ RELOAD_TIME: Final = Family(
     "When the configuration was last loaded with success, as Unix time in seconds.",
 )
 
+SHARD_INDEX: Final = Family(
+    "planetscale_exporter_shard_index", "Which share of the targets' databases this exporter polls (shard.index)."
+)
+SHARD_COUNT: Final = Family(
+    "planetscale_exporter_shard_count", "How many exporters share the targets' databases (shard.count)."
+)
+
 ENDPOINTS: Final = ("databases", "deploy_queue", "deploy_requests", "deploy_request", "operations", "throttler")
 FAILURE_REASONS: Final = (
     "unauthorized", "forbidden", "not_found", "rate_limited", "server_error", "timeout", "network", "invalid",
@@ -419,7 +426,7 @@ SKIP_REASONS: Final = ("no_id", "duplicate", "cap")
 
 OWN_FAMILIES: Final = (
     BUILD_INFO, API_REQUESTS, API_DURATION, API_BUDGET, API_BUDGET_WAIT, POLL_FAILURES, SKIPPED, POLL_DELAY, WEBHOOKS,
-    RELOAD_OK, RELOAD_TIME,
+    RELOAD_OK, RELOAD_TIME, SHARD_INDEX, SHARD_COUNT,
 )  # fmt: skip
 FAMILIES: Final[tuple[Family, ...]] = (
     *OPERATION_FAMILIES, *SHARD_FAMILIES, *REQUEST_FAMILIES, *SNAPSHOT_FAMILIES, *OWN_FAMILIES,

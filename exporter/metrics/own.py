@@ -40,9 +40,9 @@ def open_registry() -> CollectorRegistry:
 class OwnSeries:
     """The exporter's own series on *registry*; observes the client and the poll loop.
 
-    `budget` and `reloaded` are to be called before the first scrape: their gauges say 0 until then. *seconds_waited*
-    gives the wall time during which anything waited for the budget, in seconds, so far; each scrape calls it, in a
-    thread of its own.
+    `budget`, `shard` and `reloaded` are to be called before the first scrape: their gauges say 0 until then.
+    *seconds_waited* gives the wall time during which anything waited for the budget, in seconds, so far; each scrape
+    calls it, in a thread of its own.
     """
 
     def __init__(
@@ -71,6 +71,8 @@ class OwnSeries:
         self._delay = _histogram(families.POLL_DELAY, registry, _DELAY_SECONDS)
         self._reload_ok = _gauge(families.RELOAD_OK, registry)
         self._reload_time = _gauge(families.RELOAD_TIME, registry)
+        self._shard_index = _gauge(families.SHARD_INDEX, registry)
+        self._shard_count = _gauge(families.SHARD_COUNT, registry)
 
     def request_ended(self, endpoint: str, code: str, seconds: float) -> None:
         """A request to *endpoint* ended after *seconds* with a status, or with the reason why there is none."""
@@ -96,6 +98,11 @@ class OwnSeries:
     def budget(self, limit: int) -> None:
         """From now on *limit* requests a minute are allowed."""
         self._budget.set(limit)
+
+    def shard(self, index: int, count: int) -> None:
+        """From now on this is the exporter at *index*, from 0, of *count*."""
+        self._shard_index.set(index)
+        self._shard_count.set(count)
 
     def reloaded(self, ok: bool, at: float) -> None:
         """The configuration was loaded, or could not be, at a Unix time in seconds; the start counts as well."""

@@ -36,7 +36,8 @@ def with_operations(
     status: DeployRequestStatus, rows: Iterable[Operation], asked: int, now: float
 ) -> DeployRequestStatus:
     """After a good answer with the deploy request's operations."""
-    return replace(status, operations=answered(status.operations, _watch(status, rows, now), asked, now))
+    operations = answered(status.operations, _watch(status, rows, now), asked, now)
+    return replace(status, operations=operations, remembered=() if operations.ok else status.remembered)
 
 
 def with_summaries(status: DeployRequestStatus, rows: Rows[Operation], now: float) -> DeployRequestStatus:
@@ -63,7 +64,7 @@ def with_throttle(status: DeployRequestStatus, throttler: Throttler, asked: int,
 
 
 def without_stale(status: DeployRequestStatus, stale_after: float, now: float) -> DeployRequestStatus:
-    """Without the values whose polls have failed for too long."""
+    """Without the values whose polls have failed for too long; of the operations it is remembered how far they were."""
     parts = (status.operations, status.deployment, status.request, status.throttle)
     if all(expired(part, stale_after, now) is part for part in parts):
         return status
@@ -73,6 +74,7 @@ def without_stale(status: DeployRequestStatus, stale_after: float, now: float) -
         deployment=expired(status.deployment, stale_after, now),
         request=expired(status.request, stale_after, now),
         throttle=expired(status.throttle, stale_after, now),
+        remembered=status.watched or status.remembered,
     )
 
 
@@ -92,19 +94,18 @@ def has_no_rows_yet(deployment: Deployment) -> bool:
 
 
 def _watch(status: DeployRequestStatus, rows: Iterable[Operation], now: float) -> tuple[Watched, ...]:
-    before = {watched.operation.id: watched for watched in status.watched}
+    before = {watched.operation.id: watched for watched in status.watched or status.remembered}
     return tuple(watch(before.get(operation.id), operation, now) for operation in rows)
 
 
 def watch(before: Watched | None, operation: Operation, now: float) -> Watched:
     """The operation with the time of its last advance.
 
-    The percentage rose, the ETA fell or the state changed: that is an advance. A fall-back after a failover is none.
+    The percentage rose, the ETA fell or the state changed: that is an advance. A fall-back after a failover is none,
+    and neither is the first sight: `updated_at` moves with an ETA that rises, so a stall would look fresh.
     """
     if before is None:
-        updated = operation.updated_at
-        first = updated if updated is not None and updated < now else now
-        return Watched(operation, first, operation.progress or 0.0, operation.eta)
+        return Watched(operation, None, operation.progress or 0.0, operation.eta)
     progress, eta = operation.progress, operation.eta
     advanced = (
         operation.state is not before.operation.state

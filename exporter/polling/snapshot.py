@@ -57,12 +57,12 @@ class Part(Generic[T_co]):
 class Watched:
     """An operation and what watching it has told.
 
-    `last_advance` is when the percentage was last seen to rise, the ETA to fall or the state to change. The last known
-    percentage and ETA bridge answers that give none.
+    `last_advance` is when the percentage was last seen to rise, the ETA to fall or the state to change; None until this
+    process has seen that. The last known percentage and ETA bridge answers that give none.
     """
 
     operation: Operation
-    last_advance: float
+    last_advance: float | None
     known_progress: float = 0.0
     known_eta: float | None = None
 
@@ -79,6 +79,7 @@ class DeployRequestStatus:
     """All that is known of one deploy request, from whichever polls know it.
 
     `operations` decides `up`. `deployment` carries no operations of its own; they are in `operations` and `shards`.
+    `remembered` are the operations that went stale: never shown, only compared with what comes back.
     """
 
     key: Key
@@ -88,6 +89,7 @@ class DeployRequestStatus:
     request: Part[DeployRequest] = Part()
     throttle: Part[tuple[ThrottleRatio, ...]] = Part()
     finished_at: float | None = None
+    remembered: tuple[Watched, ...] = ()
 
     @property
     def state(self) -> DeploymentState | None:

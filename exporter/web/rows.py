@@ -146,7 +146,8 @@ def _throttled_at(operation: Operation, parts: list[Watched]) -> float | None:
 
 def _advance(operation: Operation, parts: list[Watched], now: float, throttled: bool) -> Iterator[Note]:
     """How long nothing has moved; a stall is what the alerts call one."""
-    advances = [part.last_advance for part in parts if part.operation.state is OperationState.IN_PROGRESS]
+    running = [part.last_advance for part in parts if part.operation.state is OperationState.IN_PROGRESS]
+    advances = [seen for seen in running if seen is not None]
     if not advances:
         return
     quiet = now - min(advances)
