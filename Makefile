@@ -17,6 +17,7 @@ help:
 	@echo 'make test-all    all tests, with coverage of lines and branches: ten minutes'
 	@echo 'make check       format, lint, types, and whether generated files are up to date'
 	@echo 'make fmt         format, and mend what the linter can'
+	@echo 'make alert-quality   how good the alerts are, measured on fleets with their own truth (needs prometheus)'
 	@echo 'make bench       how long a scrape takes, and what it costs'
 	@echo 'make dashboards  write grafana/dashboards from its generator'
 	@echo 'make docs        write the generated pages in docs'
@@ -47,6 +48,10 @@ check: $(READY)
 fmt: $(READY)
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
+
+.PHONY: alert-quality
+alert-quality: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m alert_quality $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python tests/bench.py $(ARGS)
