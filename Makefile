@@ -2,7 +2,7 @@
 # PYTHON=python3.12 chooses the interpreter, ARGS='-k budget' goes to the program that a target runs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check fmt bench dashboards docs chart image release-dry-run lock clean
+.PHONY: help demo test test-all check fmt bench chaos fuzz dashboards docs chart image release-dry-run lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -19,6 +19,8 @@ help:
 	@echo 'make fmt         format, and mend what the linter can'
 	@echo 'make alert-quality   how good the alerts are, measured on fleets with their own truth (needs prometheus)'
 	@echo 'make bench       how long a scrape takes, and what it costs'
+	@echo 'make chaos       a simulated day of everything that goes wrong, against the truth (ARGS="HOURS SEED")'
+	@echo 'make fuzz        a million mutated answers, against what they allow (ARGS="ANSWERS SEED")'
 	@echo 'make dashboards  write grafana/dashboards from its generator'
 	@echo 'make docs        write the generated pages in docs'
 	@echo 'make chart       write what the Helm chart copies: rules and dashboards, and its README'
@@ -55,6 +57,12 @@ alert-quality: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python tests/bench.py $(ARGS)
+
+chaos: $(READY)
+	@$(BIN)/python tests/chaos.py $(ARGS)
+
+fuzz: $(READY)
+	@$(BIN)/python tests/fuzz.py $(ARGS)
 
 dashboards: $(READY)
 	@$(BIN)/python grafana/build.py
