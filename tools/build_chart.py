@@ -1,4 +1,4 @@
-"""Write what the Helm chart holds copies of, and its README, or with --check say what is out of date (exit code 1).
+"""Write the Helm chart's copies and README and the mixin's list; with --check say what is out of date (exit code 1).
 
 The chart's rules and dashboards are files, not links: some archives leave links out, and a chart without its alerts
 looks like one that has nothing to tell.
@@ -14,6 +14,7 @@ import chart_readme
 
 ROOT = Path(__file__).parent.parent
 CHART = ROOT / "deploy" / "helm" / "planetscale-exporter"
+MIXIN = ROOT / "mixin" / "dashboards.libsonnet"
 COPIES = {
     CHART / "files" / "rules": (ROOT / "deploy" / "prometheus" / "rules", "*.yml"),
     CHART / "files" / "dashboards": (ROOT / "grafana" / "dashboards", "*.json"),
@@ -28,7 +29,7 @@ def generated() -> dict[Path, str]:
         for source in sources.glob(pattern)
     }
     readme = chart_readme.document((CHART / "values.yaml").read_text(encoding="utf-8"))
-    return {**texts, CHART / "README.md": readme}
+    return {**texts, CHART / "README.md": readme, MIXIN: _mixin()}
 
 
 def main() -> int:
@@ -37,14 +38,20 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args().check
     texts = generated()
-    folders = {path.parent for path in texts} - {CHART}
-    there = {path for folder in folders for path in folder.glob("*")} | {CHART / "README.md"}
+    there = {path for folder in COPIES for path in folder.glob("*")} | {CHART / "README.md", MIXIN}
     stale = sorted(path for path in texts.keys() | there if texts.get(path) != _text(path))
     for path in stale:
         if not check:
             _write(path, texts.get(path))
         sys.stdout.write(f"{path.relative_to(ROOT)}: {'is out of date; run make chart' if check else 'written'}\n")
     return int(check and bool(stale))
+
+
+def _mixin() -> str:
+    """The dashboards by name: Jsonnet imports no folder, and no path that it computes."""
+    names = sorted(path.name for path in (ROOT / "grafana" / "dashboards").glob("*.json"))
+    lines = "".join(f"  '{name}': import '../grafana/dashboards/{name}',\n" for name in names)
+    return f"// Written by `make chart`.\n{{\n{lines}}}\n"
 
 
 def _text(path: Path) -> str | None:
