@@ -80,7 +80,7 @@ class Delays:
 
     async def __call__(self, path: str) -> None:
         """Wait as long as an answer to *path* takes."""
-        for ending, seconds in self.seconds.items():
+        for ending, seconds in list(self.seconds.items()):
             if path.endswith(ending) and seconds:
                 await asyncio.sleep(seconds.pop(0))
 
