@@ -99,7 +99,8 @@ class Chaos:
         databases = list(simulator.organizations["acme"])
         database = chance.choice(databases)
         home = simulator.organizations["acme"][database]
-        live = [request.number for request in home.deploy_requests(simulator.clock())]
+        there = home.deploy_requests(simulator.clock())
+        live = [request.number for request in there if request.scene.closed is None]
         match chance.choice(["open"] * 6 + ["close", "delete", "database gone", "database new"]):
             case "open":
                 self.open(database, chance.choice(list(SCENARIOS)))
