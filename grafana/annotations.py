@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from grafana_foundation_sdk.models import dashboard
 from panels import DATASOURCE
-from queries import newly, operation, request
+from queries import newly, operation, recorded, request
 
 from exporter.planetscale.models import DeploymentState
 
@@ -39,4 +39,26 @@ def marks(*states: DeploymentState) -> list[Annotation]:
             colour="red",
             tags=("table",),
         ),
+    ]
+
+
+def database_marks() -> list[Annotation]:
+    """Marks where more of a database's deploy requests than before have failed, wait for a person or are done.
+
+    From what the recording rules count, so that no series of a state is read.
+    """
+    counts = "max by (organization, database, state) ({})".format(
+        recorded(
+            "database_state:planetscale_deploy_request_deployment_state:sum",
+            state="complete|complete_error|complete_revert|complete_revert_error|error|pending_cutover",
+        )
+    )
+    return [
+        Annotation(
+            "Deployment state",
+            f"{counts} > {counts} offset 1m",
+            text="{{organization}}/{{database}}: one more deploy request is {{state}}",
+            colour="blue",
+            tags=("state",),
+        )
     ]

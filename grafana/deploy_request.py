@@ -7,16 +7,20 @@ from annotations import marks
 from frame import Section, framed_dashboard
 from grafana_foundation_sdk.builders import statetimeline, timeseries
 from grafana_foundation_sdk.models import dashboard
-from panels import BAD, NEUTRAL, NO_EXPORTER, PLAIN, WARNING, Panel, lines, tile, timeline
+from panels import BAD, NEUTRAL, NOT_KNOWN, NOTICE, Panel, lines, tile, timeline
+from problem_table import problems
 from queries import (
+    ETA,
     IDLE,
+    OBSERVED_ETA,
     RUNNING,
     STALLED_AFTER,
     TAIL,
+    WAITS_FOR_A_PERSON,
     coded,
-    observed_eta,
-    observed_rate,
+    ends,
     operation,
+    recorded,
     request,
 )
 from states import by_place, mapping
@@ -29,23 +33,26 @@ NAME: Final = "{{database}} #{{deploy_request}}"
 PER_TABLE: Final = ", ".join((*REQUEST_LABELS, "keyspace", "table"))  # its slowest part decides
 TABLE_NAME: Final = NAME + " {{keyspace}}.{{table}}"
 HOUR: Final = 3600
+# None while some operation stands still: the whole is not done before it.
+ALL_ETA: Final = f"{ETA} unless on () ({IDLE} >= {STALLED_AFTER} and {RUNNING})"
 
 
 def dashboard_of_a_deploy_request() -> dashboard.Dashboard:
     """From where it stands to its operations, its history, its shards, and what it waits for."""
     sections: list[Section] = [
-        ("", [*_tiles(), request_tables.operations()]),
+        ("", [*_tiles(), problems(height=6), request_tables.errors(), request_tables.operations()]),
         ("Progress", [_progress(), _time_left()]),
         ("States", [_deployment_states(), _operation_states()]),
         ("What holds it up", [request_tables.gates(), _rate(), _throttling(), _queue()]),
-        ("Shards", [request_tables.shards()]),
-        ("Changes", [request_tables.changes(), request_tables.times()]),
+        ("+Shards", [request_tables.shards()]),
+        ("+Changes and times", [request_tables.changes(), request_tables.times()]),
     ]
     return framed_dashboard(
         UID,
         "How one deploy request goes, when it is done, and what holds it up.",
         sections,
         annotations=marks(*DeploymentState),
+        one=True,
     )
 
 
@@ -54,30 +61,47 @@ def _tiles() -> list[Panel]:
         tile(
             ("State", "The state of the deployment: yellow waits for a person, red has failed."),
             coded(DeploymentState),
-            empty="no deployment",
+            empty=NOT_KNOWN,
             texts=by_place(DeploymentState),
-            size=(6, 4),
+        ),
+        tile(
+            ("Waits for you", "How long it has been copied and waits for a person to cut over."),
+            f"max(time() - {request('ready_to_cutover_timestamp_seconds')} and {WAITS_FOR_A_PERSON})",
+            empty="does not wait",
+            unit="s",
+            decimals=1,
+            colours=(NOTICE,),
         ),
         tile(
             ("Progress", "How much of all tables is copied, on average. Row counts are estimates: 99 % can last."),
             f"avg({operation('progress_percentage')})",
-            empty="not started",
+            empty=NOT_KNOWN,
             unit="percent",
             decimals=0,
             filled=False,
         ),
         tile(
-            ("Done in", "The longest time left of its operations, as PlanetScale estimates it."),
-            f"max({operation('eta_seconds')} and {RUNNING})",
-            empty="nothing runs",
+            (
+                "Time left",
+                "The longest of its operations, by PlanetScale's estimate. None while one stands still or is unpolled.",
+            ),
+            f"max({ALL_ETA})",
+            empty=NOT_KNOWN,
             unit="s",
             decimals=1,
             filled=False,
         ),
         tile(
-            ("By its rate", "The same by the rate at which the percentage really rose."),
-            f"max(\n{observed_eta()}\n)",
-            empty="not known yet",
+            ("Ends about", "The same as a clock time."),
+            ends(f"max({ALL_ETA})"),
+            empty=NOT_KNOWN,
+            unit="dateTimeAsIsoNoDateIfToday",
+            filled=False,
+        ),
+        tile(
+            ("Left by its rate", "The same by the rate at which the percentage really rose, as recorded."),
+            f"max({OBSERVED_ETA})",
+            empty=NOT_KNOWN,
             unit="s",
             decimals=1,
             filled=False,
@@ -88,20 +112,13 @@ def _tiles() -> list[Panel]:
             empty="nothing runs",
             unit="s",
             decimals=1,
-            colours=(NEUTRAL, (STALLED_AFTER / 3, WARNING), (STALLED_AFTER, BAD)),
-        ),
-        tile(
-            ("Ahead in queue", "How many deployments must end first."),
-            f"max({request('queue_position')})",
-            empty="not queued",
-            filled=False,
+            colours=(NEUTRAL, (STALLED_AFTER / 3, NOTICE), (STALLED_AFTER, BAD)),
         ),
         tile(
             ("Polled", "Whether the exporter's last poll of it worked; if not, everything here is old."),
             f"min({request('up')})",
-            empty=NO_EXPORTER,
-            texts=mapping([("1", "yes", PLAIN), ("0", "no: values are old", BAD)]),
-            filled=False,
+            empty=NOT_KNOWN,
+            texts=mapping([("1", "yes", NEUTRAL), ("0", "no: values are old", BAD)]),
         ),
     ]
 
@@ -120,8 +137,8 @@ def _time_left() -> timeseries.Panel:
     return lines(
         ("Time left", "PlanetScale's estimate, and (dashed) the one by the rate at which the percentage really rose."),
         [
-            (f"max by ({PER_TABLE}) ({operation('eta_seconds')} and {RUNNING})", TABLE_NAME),
-            (f"max by ({PER_TABLE}) (\n{observed_eta()}\n)", TABLE_NAME + " by its rate"),
+            (f"max by ({PER_TABLE}) ({ETA})", TABLE_NAME),
+            (f"max by ({PER_TABLE}) ({OBSERVED_ETA})", TABLE_NAME + " by its rate"),
         ],
         empty="Nothing ran.",
         unit="s",
@@ -149,13 +166,13 @@ def _operation_states() -> statetimeline.Panel:
 
 
 def _rate() -> timeseries.Panel:
-    below = f"{operation('progress_percentage')} < {TAIL}"
+    rate = recorded("operation:planetscale_deploy_operation_progress:deriv")
     return lines(
         (
             "Observed rate",
             "Per cent an hour at which the slowest part of each table really advanced. It falls when throttled.",
         ),
-        [(f"min by ({PER_TABLE}) (\n{HOUR} * (\n{observed_rate()}\n) and {RUNNING} and {below}\n)", TABLE_NAME)],
+        [(f"100 * {HOUR} * min by ({PER_TABLE}) ({rate})", TABLE_NAME)],
         empty="Nothing ran long enough to tell.",
         unit="percent",
         size=(8, 7),
@@ -164,9 +181,12 @@ def _rate() -> timeseries.Panel:
 
 def _throttling() -> timeseries.Panel:
     return lines(
-        ("Throttler", "How much of the copying in each keyspace the throttler holds back."),
+        (
+            "Throttle ratio that people set",
+            "How much of the copying in each keyspace the throttler is told to hold back: a setting, no measurement.",
+        ),
         [(request("throttle_ratio", "keyspace"), NAME + " {{keyspace}}")],
-        empty="Nothing is throttled.",
+        empty="No ratio is known.",
         unit="percentunit",
         size=(8, 7),
         top=1,

@@ -3,15 +3,26 @@
 from typing import Final
 
 from grafana_foundation_sdk.builders import table
-from panels import BAD, NOTICE, PLAIN, WARNING
-from problems import NOT_KNOWN, listed
-from queries import IDLE, LIVE, RUNNING, THROTTLED, deployment_in, observed_eta, operation, request
-from states import OPEN, by_name, mapping
+from panels import NOTICE, PLAIN
+from queries import (
+    ETA,
+    IDLE,
+    OBSERVED_ETA,
+    PER_OPERATION,
+    PER_REQUEST,
+    RUNNING,
+    THROTTLED,
+    deployment_in,
+    ends,
+    operation,
+    request,
+)
+from states import OPEN, by_name
 from tables import (
+    CLOCK,
     DATABASE,
     DURATION,
     IDLE_LOOK,
-    NOTHING,
     ORGANIZATION,
     PLANETSCALE,
     PROGRESS,
@@ -22,79 +33,51 @@ from tables import (
     table_of,
 )
 
-from exporter.metrics.families import OPERATION_LABELS, REQUEST_LABELS
-from exporter.planetscale.models import DeploymentState, OperationState
+from exporter.planetscale.models import DeploymentState
 
-PER_OPERATION: Final = ", ".join(OPERATION_LABELS)
-PER_REQUEST: Final = ", ".join(REQUEST_LABELS)
-
-
-def problems() -> table.Panel:
-    """What is in trouble, worst first."""
-    severity = mapping([("1", "critical", BAD), ("2", "warning", WARNING), ("3", "notice", NOTICE)])
-    columns = (
-        Column("Severity", "severity", look=state_look(severity, 110)),
-        Column("What is wrong", "problem"),
-        ORGANIZATION,
-        DATABASE,
-        REQUEST,
-        Column("Table", "table"),
-        Column("For", expr=listed(), look={**DURATION, "mappings": [mapping([(str(NOT_KNOWN), NOTHING, PLAIN)])]}),
-    )
-    return table_of(
-        (
-            "What is wrong",
-            "What is in trouble, worst first, and for how long. Each has an alert and a runbook.",
-        ),
-        columns,
-        empty="Nothing is wrong.",
-        size=(24, 7),
-        sort=[("Severity", False), ("For", True)],
-    )
+TOP: Final = 50  # rows at most: more are neither read nor drawn in time
+LONGEST: Final = f"topk({TOP}, {ETA} or 0 * {RUNNING})"
+IS_OPEN: Final = deployment_in(*OPEN)
+OLDEST: Final = f"topk({TOP}, time() - {request('created_timestamp_seconds')} and {IS_OPEN} or 0 * ({IS_OPEN}))"
 
 
 def operations() -> table.Panel:
     """What runs, how far, and until when."""
+    shown = f"on ({PER_OPERATION}) ({LONGEST})"
     columns = (
         ORGANIZATION,
         DATABASE,
         REQUEST,
         Column("Table", "table"),
-        Column(
-            "State",
-            "state",
-            expr=f"({operation('state', 'state')} == 1) and on ({PER_OPERATION}) ({LIVE})",
-            look=state_look(by_name(OperationState), 110),
-        ),
-        Column("Progress", expr=f"{operation('progress_percentage')} and {LIVE}", look=PROGRESS),
-        Column("Time left", expr=f"{operation('eta_seconds')} and {LIVE}", look=DURATION),
-        Column("By its rate", expr=observed_eta(), look=DURATION),
-        Column("No progress for", expr=f"{IDLE} and {LIVE}", look=IDLE_LOOK),
-        Column("Throttled", expr=f"0 * ({THROTTLED}) + 1", look=flag_look("throttled", NOTICE, 100)),
-        Column("Age", expr=f"time() - {operation('created_timestamp_seconds')} and {LIVE}", look=DURATION),
+        Column("Progress", expr=f"{operation('progress_percentage')} and {shown}", look=PROGRESS),
+        Column("Time left", expr=f"{ETA} and {shown}", look=DURATION),
+        Column("Ends about", expr=f"{ends(ETA)} and {shown}", look=CLOCK),
+        Column("By its rate", expr=f"{OBSERVED_ETA} and {shown}", look=DURATION),
+        Column("No progress for", expr=f"{IDLE} and {shown}", look=IDLE_LOOK),
+        Column("Throttled", expr=f"0 * ({THROTTLED}) + 1 and {shown}", look=flag_look("throttled", NOTICE, 105)),
         Column(
             "PlanetScale",
             "html_url",
-            expr=f"({LIVE}) * on ({PER_REQUEST}) group_left (html_url) {request('info', 'html_url')}",
+            expr=f"0 * ({LONGEST}) + on ({PER_REQUEST}) group_left (html_url) {request('info', 'html_url')}",
             look=PLANETSCALE,
         ),
     )
     return table_of(
         (
-            "What runs",
-            "Operations that run or are about to, the time left as PlanetScale estimates it and by the observed rate.",
+            f"What runs: the {TOP} operations with most time left",
+            "Time left by PlanetScale's estimate and by the observed rate; none for what stands still or is unpolled.",
         ),
         columns,
-        empty="Nothing runs.",
-        size=(24, 12),
+        empty="No operation is known to run.",
+        size=(24, 11),
         hidden=("keyspace", "operation", "operation_id"),
-        sort=[("State", False), ("Time left", True)],
+        sort=[("Time left", True)],
     )
 
 
 def deploy_requests() -> table.Panel:
     """Where each deploy request stands."""
-    is_open = deployment_in(*OPEN)
+    shown = f"on ({PER_REQUEST}) ({OLDEST})"
     columns = (
         ORGANIZATION,
         DATABASE,
@@ -102,37 +85,37 @@ def deploy_requests() -> table.Panel:
         Column(
             "State",
             "state",
-            expr=request("deployment_state", "state", state="|".join(OPEN)) + " == 1",
+            expr=f"({request('deployment_state', 'state', state='|'.join(OPEN))} == 1) and {shown}",
             look=state_look(by_name(DeploymentState), 190),
         ),
         Column(
             "Progress",
-            expr=f"avg by ({PER_REQUEST}) ({operation('progress_percentage')}) and {is_open}",
+            expr=f"avg by ({PER_REQUEST}) ({operation('progress_percentage')}) and {shown}",
             look=PROGRESS,
         ),
-        Column(
-            "Done in",
-            expr=f"max by ({PER_REQUEST}) ({operation('eta_seconds')} and {RUNNING}) and {is_open}",
-            look=DURATION,
-        ),
-        Column("Ahead", expr=f"{request('queue_position')} and {is_open}", look={"custom.width": 100}),
+        Column("Time left", expr=f"max by ({PER_REQUEST}) ({ETA}) and {shown}", look=DURATION),
+        Column("Ends about", expr=f"{ends(f'max by ({PER_REQUEST}) ({ETA})')} and {shown}", look=CLOCK),
+        Column("Ahead", expr=f"{request('queue_position')} and {shown}", look={"custom.width": 85}),
         Column(
             "Cutover",
-            expr=f"{request('auto_cutover')} and {is_open}",
-            look=flag_look("by itself", PLAIN, 110, no="by hand"),
+            expr=f"{request('auto_cutover')} and {shown}",
+            look=flag_look("by itself", PLAIN, 100, no="by hand"),
         ),
-        Column("Queued for", expr=f"time() - {request('queued_timestamp_seconds')} and {is_open}", look=DURATION),
+        Column("Open for", expr=f"time() - {request('created_timestamp_seconds')} and {shown}", look=DURATION),
         Column(
             "PlanetScale",
             "html_url",
-            expr=f"{request('info', 'html_url')} and on ({PER_REQUEST}) ({is_open})",
+            expr=f"{request('info', 'html_url')} and {shown}",
             look=PLANETSCALE,
         ),
     )
     return table_of(
-        ("Deploy requests", "Every deploy request that is not over: where it stands, and what it waits for."),
+        (
+            f"Deploy requests: the {TOP} that have been open longest",
+            "Deploy requests that are not over: where each stands, and what it waits for.",
+        ),
         columns,
-        empty="No deploy request is open.",
+        empty="No deploy request is known to be open.",
         size=(24, 9),
-        sort=[("State", False)],
+        sort=[("Open for", True)],
     )

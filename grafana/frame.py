@@ -22,6 +22,8 @@ TITLES: Final = {
     "planetscale-exporter": "PlanetScale / Exporter",
 }
 TAG: Final = "planetscale"
+ALL: Final = dashboard.VariableOption(text="All", value="$__all", selected=True)
+WIDTH: Final = 24
 
 
 class Made(Builder[Model], Generic[Model]):
@@ -35,11 +37,14 @@ class Made(Builder[Model], Generic[Model]):
         return self._model
 
 
-def variables(*, shown: bool) -> list[Builder[dashboard.VariableModel]]:
-    """The variables of every dashboard; which exporter is asked (job, instance) is *shown* only where it matters."""
+def variables(*, shown: bool, one: bool) -> list[Builder[dashboard.VariableModel]]:
+    """The variables of every dashboard; which exporter is asked (job, instance) is *shown* only where it matters.
+
+    *one* opens on the newest deploy request of one database, and offers no All.
+    """
     hide = dashboard.VariableHide.DONT_HIDE if shown else dashboard.VariableHide.HIDE_VARIABLE
-    exporters = _chain("planetscale_exporter_build_info", ("job", "instance"))
-    subjects = _chain("planetscale_deploy_request_up", REQUEST_LABELS)
+    exporters = _chain("planetscale_exporter_build_info", ("job", "instance"), every=True)
+    subjects = _chain("planetscale_deploy_request_up", REQUEST_LABELS, every=not one)
     return [
         dashboards.DatasourceVariable("datasource").label("Data source").type("prometheus"),
         *(variable.hide(hide) for variable in exporters),
@@ -47,15 +52,14 @@ def variables(*, shown: bool) -> list[Builder[dashboard.VariableModel]]:
     ]
 
 
-def _chain(metric: str, labels: Sequence[str]) -> Iterator[dashboards.QueryVariable]:
+def _chain(metric: str, labels: Sequence[str], *, every: bool) -> Iterator[dashboards.QueryVariable]:
     """A variable a label, each offering only what goes with the ones before it."""
     series(metric)  # fails where no family has that name
     for place, label in enumerate(labels):
         matchers = ", ".join(f'{before}=~"${before}"' for before in labels[:place])
         query = f"label_values({metric}{{{matchers}}}, {label})"
-        every = dashboard.VariableOption(text="All", value="$__all", selected=True)
         number = label == "deploy_request"
-        yield (
+        variable = (
             dashboards.QueryVariable(label)
             .label(label.replace("_", " ").capitalize())
             .datasource(DATASOURCE)
@@ -63,10 +67,9 @@ def _chain(metric: str, labels: Sequence[str]) -> Iterator[dashboards.QueryVaria
             .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
             .sort(dashboard.VariableSort.NUMERICAL_DESC if number else dashboard.VariableSort.ALPHABETICAL_ASC)
             .multi(multi=True)
-            .include_all(include_all=True)
-            .all_value(".+")
-            .current(every)
+            .include_all(include_all=every)
         )
+        yield variable.all_value(".+").current(ALL) if every else variable
 
 
 def links(uid: str) -> list[Builder[dashboard.DashboardLink]]:
@@ -85,26 +88,67 @@ def links(uid: str) -> list[Builder[dashboard.DashboardLink]]:
     ]
 
 
-def framed_dashboard(
-    uid: str, question: str, sections: Sequence[Section], annotations: Sequence[Annotation], *, exporters: bool = False
+def framed_dashboard(  # noqa: PLR0913 - each is seen on the dashboard
+    uid: str,
+    question: str,
+    sections: Sequence[Section],
+    annotations: Sequence[Annotation],
+    *,
+    exporters: bool = False,
+    one: bool = False,
 ) -> dashboard.Dashboard:
-    """The dashboard that answers *question*; *exporters* shows the variables that choose among them."""
+    """The dashboard that answers *question*.
+
+    *exporters* shows the variables that choose among them; *one* is about one deploy request. Sections whose title
+    begins with `+` are collapsed.
+    """
     made = dashboards.Dashboard(TITLES[uid]).uid(uid).description(question).tags([TAG]).readonly()
     made = made.time("now-6h", "now").refresh("1m").timezone("browser").tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
-    made = (
-        made.variables(variables(shown=exporters)).links(links(uid)).annotations([Made(mark) for mark in annotations])
-    )
-    for title, panels in sections:
-        if title:
-            made = made.with_row(dashboards.Row(title))
-        for panel in panels:
-            made = made.with_panel(Made(panel.build()))
-    model = made.build()
-    for number, placed in enumerate(model.panels or [], 1):
+    made = made.variables(variables(shown=exporters, one=one)).links(links(uid))
+    model = made.annotations([Made(mark) for mark in annotations]).build()
+    model.panels = _placed(sections)
+    for number, placed in enumerate(_flat(model.panels), 1):
         placed.id_val = number
         if isinstance(placed, dashboard.Panel):
             _name_queries(placed.targets or [])
     return model
+
+
+def _placed(sections: Sequence[Section]) -> list[dashboard.Panel | dashboard.RowPanel]:
+    """All panels on the grid, from left to right and from top to bottom; those of collapsed rows within their row."""
+    everything: list[dashboard.Panel | dashboard.RowPanel] = []
+    top = 0
+    for title, panels in sections:
+        made, bottom = _row_of([panel.build() for panel in panels], top + bool(title))
+        if title:
+            row = dashboards.Row(title.removeprefix("+")).collapsed(title.startswith("+")).build()
+            row.grid_pos = dashboard.GridPos(h=1, w=WIDTH, x=0, y=top)
+            everything.append(row)
+            if row.collapsed:
+                row.panels, made, bottom = made, [], top + 1
+        everything += made
+        top = bottom
+    return everything
+
+
+def _row_of(panels: list[dashboard.Panel], top: int) -> tuple[list[dashboard.Panel], int]:
+    """The panels with their places from *top* on, and where the next may begin."""
+    left = highest = 0
+    for panel in panels:
+        size = panel.grid_pos or dashboard.GridPos(w=WIDTH)
+        width, height = size.w, size.h
+        if left + width > WIDTH:
+            top, left, highest = top + highest, 0, 0
+        panel.grid_pos = dashboard.GridPos(h=height, w=width, x=left, y=top)
+        left, highest = left + width, max(highest, height)
+    return panels, top + highest
+
+
+def _flat(panels: Iterable[dashboard.Panel | dashboard.RowPanel]) -> Iterator[dashboard.Panel | dashboard.RowPanel]:
+    for panel in panels:
+        yield panel
+        if isinstance(panel, dashboard.RowPanel):
+            yield from panel.panels
 
 
 def _name_queries(targets: Iterable[object]) -> None:

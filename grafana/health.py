@@ -7,23 +7,40 @@ from annotations import Annotation
 from frame import Section, framed_dashboard
 from grafana_foundation_sdk.builders import stat, table
 from grafana_foundation_sdk.models import dashboard
-from panels import BAD, NEUTRAL, NO_EXPORTER, PLAIN, WARNING, Panel, tile
-from queries import AGE, counted, own, process, request
+from panels import BAD, NEUTRAL, NO_EXPORTER, NOT_KNOWN, PLAIN, WARNING, Panel, tile
+from problem_table import unpolled
+from queries import AGE, own, process, request
 from states import mapping
-from tables import DATABASE, DURATION, ORGANIZATION, REQUEST, Column, coloured, flag_look, table_of
+from tables import CLOCK, COLOURED, DATABASE, DURATION, ORGANIZATION, REQUEST, Column, coloured, table_of
 
 UID: Final = "planetscale-exporter"
+TOP: Final = 50  # rows at most
+REASONS: Final = {
+    "unauthorized": "renew the token",
+    "forbidden": "give the token access",
+    "not_found": "is the name right, may the token see it?",
+    "rate_limited": "find who else uses the limit",
+    "server_error": "see PlanetScale's status",
+    "timeout": "look at the network, api.timeout",
+    "network": "look at DNS, proxy, firewall",
+    "invalid": "the answer can't be read: report it",
+    "too_large": "the answer is too large: report it",
+    "redirect": "check api.url",
+    "late": "raise the budget, or watch less",
+    "bug": "report it, with the log",
+}
+_COLOURED: Final = {"custom.cellOptions": COLOURED, "custom.width": 75}
 PROBLEM_DELAY: Final = 60  # seconds, as in the alert PlanetScaleExporterBehind
 
 
 def dashboard_of_the_exporter() -> dashboard.Dashboard:
     """From whether it is well to polls, budget and delay, what is exported, and the process."""
     sections: list[Section] = [
-        ("", [*_tiles(), _targets(), _unpolled()]),
+        ("", [*_tiles(), _targets(), _unpolled(), _reasons()]),
         ("Polls", health_graphs.polls()),
         ("Request budget", health_graphs.budget()),
-        ("What is exported", health_graphs.exported()),
-        ("Process and configuration", [*health_graphs.processes(), _builds()]),
+        ("+What is exported", health_graphs.exported()),
+        ("+Process and configuration", [*health_graphs.processes(), _builds()]),
     ]
     return framed_dashboard(
         UID,
@@ -64,14 +81,13 @@ def _tiles() -> list[Panel]:
             empty=NO_EXPORTER,
             filled=False,
         ),
-        _bad(
-            "Targets that fail",
-            "Configured targets of which some part failed at its last try.",
-            f"{own('target_up')} == 0",
+        tile(
+            ("Targets that fail", "Configured targets of which some part failed at its last try."),
+            f"count(min by (target) ({own('target_up')}) == 0)\nor 0 * count({own('target_up')})",
+            empty=NOT_KNOWN,
+            colours=(NEUTRAL, (1, BAD)),
         ),
-        _bad(
-            "Can't be polled", "Deploy requests whose last poll failed: their values are old.", f"{request('up')} == 0"
-        ),
+        unpolled(),
         _tile(
             "Budget used",
             "The share of its request budget that an exporter uses, of the one that uses most.",
@@ -97,8 +113,7 @@ def _tiles() -> list[Panel]:
             "Configuration",
             "Whether the last load of the configuration worked.",
             f"min({own('config_last_reload_successful')})",
-            texts=mapping([("1", "loaded", PLAIN), ("0", "reload failed", BAD)]),
-            filled=False,
+            texts=mapping([("1", "loaded", NEUTRAL), ("0", "reload failed", BAD)]),
         ),
         _tile(
             "Memory",
@@ -111,36 +126,56 @@ def _tiles() -> list[Panel]:
 
 
 def _targets() -> table.Panel:
+    up = f"min by (target) ({own('target_up')})"
+    worked = f"max by (target) (max_over_time(timestamp({own('target_up')} == 1)[$__range:1m]))"
     columns = (
         Column("Target", "target"),
-        Column("Works", expr=f"min by (target) ({own('target_up')})", look=flag_look("yes", PLAIN, 140, no="no")),
+        Column("Works", expr=up, look={"mappings": [mapping([("1", "yes", NEUTRAL), ("0", "no", BAD)])], **_COLOURED}),
+        Column("Fails for", expr=f"time() - {worked} and {up} == 0", look=DURATION),
+        Column("Worked last at", expr=f"1000 * ({worked} and {up} == 0)", look=CLOCK),
     )
     return table_of(
-        ("Targets", "Each configured target, and whether every part of it worked at its last try."),
+        ("Targets", "Each configured target, whether every part of it worked at its last try, and since when not."),
         columns,
         empty="No target has been tried yet.",
-        size=(9, 7),
+        size=(9, 8),
         sort=[("Works", False)],
     )
 
 
 def _unpolled() -> table.Panel:
+    failing = f"topk({TOP}, time() - {request('last_success_timestamp_seconds')} and {request('up')} == 0)"
     columns = (
         ORGANIZATION,
         DATABASE,
         REQUEST,
-        Column(
-            "Last good poll",
-            expr=f"time() - {request('last_success_timestamp_seconds')} and {request('up')} == 0",
-            look={**DURATION, **coloured(WARNING, (600, BAD))},
-        ),
+        Column("Fails for", expr=failing, look={**DURATION, **coloured(WARNING, (600, BAD))}),
     )
     return table_of(
-        ("Can't be polled", "Deploy requests whose last poll failed, and how long ago one worked."),
+        (
+            "Deploy requests that can't be polled",
+            f"Those whose last poll failed, and how long ago one worked: the {TOP} that have failed longest.",
+        ),
         columns,
-        empty="Every deploy request can be polled.",
-        size=(15, 7),
-        sort=[("Last good poll", True)],
+        empty="No poll of a deploy request is known to fail.",
+        size=(8, 8),
+        sort=[("Fails for", True)],
+    )
+
+
+def _reasons() -> table.Panel:
+    failures = f"sum by (reason) (rate({own('poll_failures_total')}[$__rate_interval]))"
+    steps = mapping((reason, f"{reason}: {step}", PLAIN) for reason, step in REASONS.items())
+    columns = (
+        Column("Reason, and what to do", "reason", look={"mappings": [steps]}),
+        Column("A minute", expr=f"60 * ({failures} > 0)", look={"decimals": 1, "custom.width": 90}),
+    )
+    return table_of(
+        ("Why polls fail", "The reasons of the polls that fail now. The log names the target and the setting."),
+        columns,
+        empty="No poll is known to have failed lately.",
+        size=(7, 8),
+        sort=[("A minute", True)],
     )
 
 
@@ -180,7 +215,3 @@ def _tile(  # noqa: PLR0913 - each is a word on the tile
     filled: bool = True,
 ) -> stat.Panel:
     return tile((title, description), expr, empty=empty, unit=unit, colours=colours, texts=texts, filled=filled)
-
-
-def _bad(title: str, description: str, condition: str) -> stat.Panel:
-    return tile((title, description), counted(condition), empty=NO_EXPORTER, colours=(NEUTRAL, (1, BAD)))

@@ -4,9 +4,10 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import timeseries
 from panels import NO_EXPORTER, Panel, lines
-from queries import AGE, own, process
+from queries import own, process, recorded
 
 EACH: Final = "{{instance}}"
+OLDEST: Final = recorded("database:planetscale_deploy_request_last_success_timestamp_seconds:min")
 
 
 def polls() -> list[Panel]:
@@ -70,10 +71,10 @@ def _ages() -> timeseries.Panel:
     return lines(
         (
             "How old values are",
-            "The time since the last good poll, of the five deploy requests that wait longest and move.",
+            "The time since the last good poll of what moves and waits longest, of five databases.",
         ),
-        [(f"topk(5, {AGE})", "{{database}} #{{deploy_request}}")],
-        empty="Nothing has been polled yet.",
+        [(f"topk(5, time() - max by (organization, database) ({OLDEST}))", "{{organization}}/{{database}}")],
+        empty="Not recorded, or nothing moves.",
         unit="s",
     )
 

@@ -9,11 +9,14 @@ from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, tim
 from grafana_foundation_sdk.models import common, dashboard
 
 DATASOURCE: Final = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
-BAD, WARNING, NOTICE, PLAIN = "red", "orange", "dark-yellow", "text"
+# As backgrounds: near white on them holds a contrast of 4.5:1.
+BAD, WARNING, NOTICE, PLAIN = "#c4162a", "#a84300", "#8a6100", "text"
 NEUTRAL: Final = "transparent"  # a tile that stands for nothing to worry about
 COUNTS: Final = frozenset({"none", "cpm"})
 SOFT_TOP: Final = 5  # so that the axis of a graph that counts to one has no fractions
 NO_EXPORTER: Final = "no exporter"
+NOT_KNOWN: Final = "not known"
+STEP: Final = "1m"  # the finest of a graph: more points than that are not seen
 
 Threshold = tuple[float, str]
 Look = Mapping[str, object]
@@ -110,6 +113,7 @@ def lines(  # noqa: PLR0913 - each is seen on the graph
     panel = (
         framed(timeseries.Panel(), heading, unit, empty, size).min(0).line_width(2).fill_opacity(60 if stacked else 0)
     )
+    panel = panel.interval(STEP)
     panel = panel.legend(legend.calcs(["lastNotNull"])).tooltip(tooltip).show_points(common.VisibilityMode.NEVER)
     if stacked:
         panel = panel.stacking(commons.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
@@ -133,6 +137,7 @@ def timeline(
 ) -> statetimeline.Panel:
     """One lane a series, its states as *texts* say."""
     panel = framed(statetimeline.Panel(), heading, "none", empty, size).with_target(ranged(*query)).mappings([texts])
+    panel = panel.interval(STEP)
     panel = panel.color_scheme(dashboards.FieldColor().mode(dashboard.FieldColorModeId.FIXED).fixed_color(PLAIN))
     panel = (
         panel.legend(commons.VizLegendOptions().show_legend(show_legend=False))

@@ -1,86 +1,148 @@
-"""What is wrong, worst first: the conditions of the alert rules, without their waiting, as one query."""
+"""What is wrong, by the alerts themselves: Prometheus' own series of those that are active, and what makes it blind.
 
-from dataclasses import dataclass
-from typing import Final
+Names, severities, texts and conditions stand in the alert rules and nowhere else; which alert mutes which stands in the
+inhibition rules of Alertmanager's configuration.
+"""
 
-from queries import IDLE, STALLED, THROTTLED, deployment_in, in_state, operation, request
+from pathlib import Path
+from typing import Any, Final
 
-from exporter.metrics.families import REQUEST_LABELS
-from exporter.planetscale.models import DeploymentState, OperationState
+import yaml
+from queries import DATABASE_UP, RULES, WATCHED, own, request, series
 
-CRITICAL, WARNING, NOTICE = "1", "2", "3"  # in the order of the table
-NOT_KNOWN: Final = -1  # for how long, where nothing says
-CUTOVER_DELAYED_AFTER: Final = 15 * 60  # seconds, as in the alert rules
+from exporter.metrics.families import OPERATION_LABELS, REQUEST_LABELS
 
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A condition whose samples are 1, one for each operation or deploy request in trouble, and the seconds since."""
-
-    severity: str
-    text: str
-    condition: str
-    since: str = ""
-    of_operations: bool = False
+ROUTES: Final = Path(__file__).parent.parent / "deploy/alertmanager/alertmanager.yml"
+SEVERITIES: Final = ("critical", "warning", "info")
+SUBJECT: Final = (*OPERATION_LABELS, "target")
+ONE_EACH: Final = ", ".join(("alertname", "severity", *SUBJECT))
+TOP_UNPOLLED: Final = 50
+RULES_LOADED: Final = "count(state:planetscale_deploy_operation_state:sum)"
 
 
-READY: Final = f"time() - {request('ready_to_cutover_timestamp_seconds')}"
-UNSTARTED: Final = in_state(OperationState.PENDING, OperationState.QUEUED)
+def _rules() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((RULES / "planetscale-deploys.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"] if "alert" in rule]
 
-PROBLEMS: Final = (
-    Problem(CRITICAL, "operation failed", f"{operation('failed')} == 1", IDLE, of_operations=True),
-    Problem(
-        CRITICAL,
-        "failed: blocks the queue until someone acts",
-        deployment_in(DeploymentState.COMPLETE_ERROR, DeploymentState.COMPLETE_REVERT_ERROR),
-        f"time() - {request('finished_timestamp_seconds')}",
-    ),
-    Problem(
-        CRITICAL,
-        "deploy queue is paused",
-        f"{request('queue_paused')} == 1",
-        f"time() - {request('queued_timestamp_seconds')}",
-    ),
-    Problem(CRITICAL, "copy is about to be thrown away: cut over", f"{request('cutover_expiring')} == 1", READY),
-    Problem(CRITICAL, "table is locked", f"{operation('table_locked')} == 1", IDLE, of_operations=True),
-    Problem(WARNING, "stalled: no progress", f"0 * ({STALLED}) + 1", IDLE, of_operations=True),
-    Problem(
-        WARNING,
-        "cutover takes long",
-        f"{deployment_in(DeploymentState.IN_PROGRESS_CUTOVER)} and {READY} > {CUTOVER_DELAYED_AFTER}",
-        READY,
-    ),
-    Problem(
-        WARNING,
-        "can't be polled: values are old",
-        f"1 - {request('up')} == 1",
-        f"time() - {request('last_success_timestamp_seconds')}",
-    ),
-    Problem(
-        WARNING,
-        "will drop a table that is in use",
-        f"{operation('can_drop_data')} == 1 and {operation('table_recently_used')} == 1 and {UNSTARTED}",
-        f"time() - {operation('created_timestamp_seconds')}",
-        of_operations=True,
-    ),
-    Problem(NOTICE, "throttled", f"0 * ({THROTTLED}) + 1", of_operations=True),
-    Problem(
-        NOTICE,
-        "waits for a person to cut over",
-        f"{deployment_in(DeploymentState.PENDING_CUTOVER)} and {request('auto_cutover')} == 0",
-        READY,
-    ),
-)
+
+SUMMARIES: Final = {
+    "RulesNotLoaded": "The alert rules are not loaded into this Prometheus: what is wrong can't be told.",
+    "NothingPolled": "Nothing that matches is polled: whatever is shown here is old or missing.",
+    "CannotPoll": "A database can't be polled: new deploy requests and the queue go unseen.",
+    **{rule["alert"]: rule["annotations"]["summary"] for rule in reversed(_rules())},
+}
+_RUNBOOKS: Final = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in _rules()}
+RUNBOOK_BASE: Final = next(iter(_RUNBOOKS.values())).rpartition("/")[0]
+
+NEXT: Final = {
+    "RulesNotLoaded": "Load both files of rules into Prometheus",
+    "NothingPolled": "See the exporter's board: targets, failures",
+    "CannotPoll": "See the exporter's board: targets, failures",
+    "PlanetScaleDeployOperationErrored": "Read the error, mend its cause, retry",
+    "PlanetScaleDeployOperationStalled": "Look at load and replication lag",
+    "PlanetScaleDeployOperationThrottled": "Look at replication lag, then at the ratio",
+    "PlanetScaleDeployOperationTailTooLong": "See whether its cutover is blocked",
+    "PlanetScaleDeployTableLocked": "Find the query that holds the lock",
+    "PlanetScaleDeployDropsRecentlyUsedTable": "Ask who uses the table before it runs",
+    "PlanetScaleDeployCutoverDelayed": "Find the query that blocks the cutover",
+    "PlanetScaleDeployCutoverExpiring": "Cut over now, or lose the copy",
+    "PlanetScaleDeployPendingCutover": "Cut over",
+    "PlanetScaleDeployQueueBlocked": "Retry, or cancel: the queue waits for it",
+    "PlanetScaleDeployQueueWaiting": "See what is ahead of it in the queue",
+    "PlanetScaleDeployRevertWindowOpen": "Check the application; revert or keep",
+    "PlanetScaleDeployRejected": "Read why, mend the branch, deploy anew",
+    "PlanetScaleExporterDown": "Start the exporter; see its log",
+    "PlanetScaleExporterPollStale": "See the exporter's board: failures by reason",
+    "PlanetScaleExporterTargetDown": "See the exporter's log: it names the setting",
+    "PlanetScaleExporterAuthFailed": "Renew the token, or give it access",
+    "PlanetScaleExporterRateLimited": "Find what else uses the API's limit",
+    "PlanetScaleExporterBehind": "Raise the budget, or watch less",
+    "PlanetScaleExporterConfigReloadFailed": "Run planetscale-exporter check",
+}
+ELSE: Final = "Read the runbook"
+
+
+def next_steps() -> dict[str, str]:
+    """What to do first about each alert."""
+    return {alert: NEXT.get(alert, ELSE) for alert in SUMMARIES}
+
+
+def firing(*alerts: str) -> str:
+    """A sample for each of *alerts* that fires for what is chosen."""
+    return _active(f'alertname=~"{"|".join(alerts)}", alertstate="firing"')
 
 
 def listed() -> str:
-    """All problems, the seconds since each began as its value, with the labels `severity` and `problem`."""
-    return "\nor ".join(_listed(problem) for problem in PROBLEMS)
+    """Each cause once, as the seconds since it began, or -1 where that is not known.
+
+    Labels: `alertname`, `severity` (with its rank before it; what makes blind comes first), the identity of its
+    subject, `target`, and copies of the name in `next` and `runbook`.
+    """
+    known = f"({_alerts()})\nor on (alertname, {', '.join(SUBJECT)}) ({_blind()})"
+    page = f"(max by ({', '.join(REQUEST_LABELS)}, html_url) ({series('planetscale_deploy_request_info')}))"
+    whole = (
+        f"({known}) * on ({', '.join(REQUEST_LABELS)}) group_left (html_url) {page}\n"
+        f"or on (alertname, {', '.join(SUBJECT)}) ({known})"
+    )
+    return _ranked(whole)
 
 
-def _listed(problem: Problem) -> str:
-    by = (*REQUEST_LABELS, "table") if problem.of_operations else REQUEST_LABELS
-    known = f"({problem.since}) and ({problem.condition})\n  or " if problem.since else ""
-    value = f"max by ({', '.join(by)}) (\n  {known}{NOT_KNOWN} * ({problem.condition})\n)"
-    severe = f'label_replace(\n{value}, "severity", "{problem.severity}", "", "")'
-    return f'label_replace({severe}, "problem", "{problem.text}", "", "")'
+def _alerts() -> str:
+    """The alerts that fire and that no other one mutes, as the seconds since each became active."""
+    speaking = "\n".join([_active('alertname=~"PlanetScale.+", alertstate="firing"'), *_muted()])
+    since = f"max by ({ONE_EACH}) (ALERTS_FOR_STATE{{{_chosen()}}})"
+    return f"max by ({ONE_EACH}) (\n{speaking}\n)\n* on ({ONE_EACH}) (time() - {since})"
+
+
+def _muted() -> list[str]:
+    """Alertmanager's inhibition rules, as what is taken away."""
+    rules = yaml.safe_load(ROUTES.read_text())["inhibit_rules"]
+    return [
+        f"unless ({_active(_matchers(rule['target_matchers']))}"
+        f" and on ({', '.join(rule['equal'])}) {_active(_matchers(rule['source_matchers']))})"
+        for rule in rules
+    ]
+
+
+def _matchers(matchers: list[str]) -> str:
+    return ", ".join([*matchers, 'alertstate="firing"'])
+
+
+def _chosen() -> str:
+    """The variables, each or no label at all: alerts about the exporter have none of them."""
+    return ", ".join(f'{label}=~"|${label}"' for label in REQUEST_LABELS)
+
+
+def _active(matchers: str) -> str:
+    return f"ALERTS{{{matchers}, {_chosen()}}}"
+
+
+def _blind() -> str:
+    """What can't be seen at the moment, whatever the rules say: it needs none of them, and waits for nothing."""
+    requests = f"{request('up')} == 0"
+    age = f"(time() - {request('last_success_timestamp_seconds')} and {requests}) or (0 * ({requests}) - 1)"
+    conditions = {
+        ("PlanetScaleExporterTargetDown", "warning"): f"0 * (min by (target) ({own('target_up')}) == 0) - 1",
+        ("PlanetScaleExporterPollStale", "warning"): f"topk({TOP_UNPOLLED}, {age})",
+        ("CannotPoll", "warning"): f"0 * ({DATABASE_UP} == 0) - 1",
+        ("NothingPolled", "critical"): f"0 * absent({WATCHED}) - 1",
+        ("RulesNotLoaded", "warning"): f"0 * absent({RULES_LOADED}) - 1",
+    }
+    rows = [_labelled(expr, alert, severity) for (alert, severity), expr in conditions.items()]
+    return "\nor ".join(rows)
+
+
+def _labelled(expr: str, alert: str, severity: str) -> str:
+    named = f'label_replace({expr}, "alertname", "{alert}", "", "")'
+    return f'label_replace({named}, "severity", "{severity}", "", "")'
+
+
+def _ranked(rows: str) -> str:
+    """With the labels that the table sorts and writes by."""
+    expr = f'label_join(\n{rows}\n, "rank", "/", "alertname", "severity")'
+    patterns = ["(?:PlanetScaleExporter.+|[^P].+)/(.+)", *(f"P.+Deploy.+/({severity})" for severity in SEVERITIES)]
+    for rank, pattern in enumerate(patterns):
+        expr = f'label_replace({expr}, "severity", "{rank} $1", "rank", "{pattern}")'
+    for copy in ("next", "runbook"):
+        expr = f'label_replace({expr}, "{copy}", "$1", "alertname", "(.+)")'
+    return f'label_replace({expr}, "runbook", "", "alertname", "[^P].+")'

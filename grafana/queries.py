@@ -4,18 +4,19 @@ Every query passes the dashboard's variables on, and `max by (identity)` drops j
 replicas draws one row.
 """
 
+from pathlib import Path
 from typing import Final
 
+import yaml
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from exporter.metrics.families import FAMILIES, OPERATION_LABELS, REQUEST_LABELS, SHARD_LABELS, Family
 from exporter.planetscale.models import DeploymentState, OperationState
 
-STALLED_AFTER: Final = 30 * 60  # seconds, as in the alert rules
+RULES: Final = Path(__file__).parent.parent / "deploy/prometheus/rules"
+STALLED_AFTER: Final = 30 * 60  # seconds; the shortest standstill that the alert rules call a stall
 THROTTLED_WITHIN: Final = 10 * 60  # likewise
 TAIL: Final = 99  # per cent; from there on a copy may stand still: row counts are estimates
-# Percentages are whole numbers, so a window counts only with three steps in it; the shortest that sees enough wins.
-WINDOWS: Final = ("30m", "6h", "1d")
 _SUFFIXES: Final = {"histogram": ("_bucket", "_sum", "_count")}
 _FAMILY: Final = {family.name + suffix: family for family in FAMILIES for suffix in _SUFFIXES.get(family.type, ("",))}
 
@@ -28,6 +29,12 @@ def _of_the_client_library() -> frozenset[str]:
 
 
 CLIENT_LIBRARY: Final = _of_the_client_library()
+_RECORDED: Final = {
+    rule["record"]
+    for group in yaml.safe_load((RULES / "planetscale-deploys-recording.yml").read_text())["groups"]
+    for rule in group["rules"]
+}
+_LEVELS: Final = {"operation": REQUEST_LABELS, "database": REQUEST_LABELS[:2], "database_state": REQUEST_LABELS[:2]}
 
 
 def series(name: str, **matchers: str) -> str:
@@ -83,21 +90,14 @@ def deployment_in(*states: DeploymentState) -> str:
     return f"{request('deployment_state', state='|'.join(states))} == 1"
 
 
-def observed_rate() -> str:
-    """Per cent a second at which each running operation really advances; none after a fall back, or without steps."""
-    progress = series("planetscale_deploy_operation_progress_percentage")
-    windows = "\n  or ".join(
-        f"deriv({progress}[{window}])\n    and changes({progress}[{window}]) >= 3\n"
-        f"    unless resets({progress}[{window}]) > 0"
-        for window in WINDOWS
-    )
-    return f"max by ({', '.join(OPERATION_LABELS)}) (\n  {windows}\n) > 0"
-
-
-def observed_eta() -> str:
-    """Seconds left of each running operation by its observed rate; none at 100 %, which tells nothing."""
-    left = f"(100 - {operation('progress_percentage')} > 0)"
-    return f"{left}\n/ (\n{observed_rate()}\n)\nand {RUNNING}"
+def recorded(name: str, **matchers: str) -> str:
+    """The selector of a series that a recording rule writes; its level tells which variables it knows."""
+    if name not in _RECORDED:
+        raise KeyError(f"no recording rule writes {name}")
+    level = name.partition(":")[0]
+    chosen = {label: f'=~"${label}"' for label in _LEVELS[level]}
+    chosen |= {label: f'{"=~" if "|" in value else "="}"{value}"' for label, value in matchers.items()}
+    return f"{name}{{{', '.join(label + match for label, match in chosen.items())}}}"
 
 
 def coded(states: type[OperationState] | type[DeploymentState]) -> str:
@@ -112,9 +112,14 @@ def newly(condition: str) -> str:
     return f"{condition} == 1\nunless max_over_time(({condition})[10m:1m] offset $__interval) == 1"
 
 
-def counted(condition: str) -> str:
-    """How many samples *condition* gives: 0 only where an exporter answers, so that silence never looks like health."""
-    return f"count(\n{condition}\n) or 0 * count({own('build_info')})"
+def counted(condition: str, unless: str = "") -> str:
+    """How many deploy requests *condition* holds for, or for some operation of.
+
+    0 only where something that matches is polled, and where *unless* has a value if it is given: silence never looks
+    like health.
+    """
+    known = f"{WATCHED} and on () {unless}" if unless else WATCHED
+    return f"count(count by ({PER_REQUEST}) (\n{condition}\n))\nor 0 * {known}"
 
 
 def _one_each(name: str, by: tuple[str, ...], matchers: dict[str, str]) -> str:
@@ -131,17 +136,38 @@ def _check_states(family: Family, value: str) -> None:
             raise KeyError(f"{family.name} has no state {state}")
 
 
-RUNNING: Final = in_state(OperationState.IN_PROGRESS)
-LIVE: Final = in_state(*(state for state in OperationState if not state.is_final))
+PER_OPERATION: Final = ", ".join(OPERATION_LABELS)
+PER_REQUEST: Final = ", ".join(REQUEST_LABELS)
+# How many of the chosen databases are polled; none where nothing is.
+DATABASE_UP: Final = f"max by (organization, database) ({series('planetscale_deploy_request_up')})"
+WATCHED: Final = f"count({DATABASE_UP} == 1)"
+# What waits for its cutover is copied: it does not run, whatever state its operations have.
+GATED: Final = deployment_in(DeploymentState.PENDING_CUTOVER)
+RUNNING: Final = f"({in_state(OperationState.IN_PROGRESS)} unless on ({PER_REQUEST}) ({GATED}))"
+# Deploy requests that PlanetScale works on.
+MOVING: Final = deployment_in(
+    *(state for state in DeploymentState if state == "submitting" or state.startswith("in_progress"))
+)
+WAITS_FOR_A_PERSON: Final = f"({GATED} unless {request('auto_cutover')} == 1)"
 THROTTLED: Final = f"(time() - {operation('throttled_timestamp_seconds')} < {THROTTLED_WITHIN}) and {RUNNING}"
-IDLE: Final = f"time() - {operation('last_advance_timestamp_seconds')}"
 # Since the last good poll; what stands still is polled seldom, and what is over not at all.
 AGE: Final = (
     f"time() - {request('last_success_timestamp_seconds')}\n"
     f"unless {deployment_in(*(state for state in DeploymentState if not state.is_moving))}"
 )
-STALLED: Final = (
-    f"({IDLE} > {STALLED_AFTER}) and {RUNNING}\n"
-    f"  unless {operation('progress_percentage')} >= {TAIL}\n"
-    f"  unless time() - {operation('throttled_timestamp_seconds')} < {THROTTLED_WITHIN}"
+IDLE: Final = f"time() - {operation('last_advance_timestamp_seconds')}"
+# PlanetScale's estimate, while it is worth something: not of what stands still, nor of what can't be polled.
+ETA: Final = (
+    f"({operation('eta_seconds')} and {RUNNING}\n  unless {IDLE} >= {STALLED_AFTER}\n"
+    f"  unless on ({PER_REQUEST}) {request('up')} == 0)"
 )
+# The same by the rate at which the percentage really rose, from the recording rules.
+OBSERVED_ETA: Final = (
+    f"(max by ({PER_OPERATION}) ({recorded('operation:planetscale_deploy_operation_eta_seconds:observed')})"
+    f" and {RUNNING}\n  unless {IDLE} >= {STALLED_AFTER}\n  unless on ({PER_REQUEST}) {request('up')} == 0)"
+)
+
+
+def ends(left: str) -> str:
+    """The time that *left* seconds from now is, in the milliseconds that Grafana's units take."""
+    return f"1000 * (time() + {left})"

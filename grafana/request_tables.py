@@ -1,16 +1,28 @@
 """The tables of a deploy request."""
 
 from grafana_foundation_sdk.builders import table
-from panels import BAD, NOTICE, PLAIN, WARNING
-from queries import IDLE, RUNNING, THROTTLED_WITHIN, observed_eta, operation, request, shard
+from panels import BAD, NEUTRAL, NOTICE, PLAIN, WARNING
+from queries import (
+    ETA,
+    IDLE,
+    OBSERVED_ETA,
+    PER_OPERATION,
+    RUNNING,
+    THROTTLED_WITHIN,
+    ends,
+    operation,
+    request,
+    shard,
+)
 from states import by_name
 from tables import (
+    CLOCK,
     DURATION,
-    ERROR,
     IDLE_LOOK,
     LONG,
     PLANETSCALE,
     PROGRESS,
+    WRAPPED,
     Column,
     address_look,
     coloured,
@@ -21,45 +33,69 @@ from tables import (
 
 from exporter.planetscale.models import OperationState
 
+DOCS_URL = address_look("Read about this error", "read ↗", 100)
+
+
+def errors() -> table.Panel:
+    """What failed, with the whole text."""
+    failed = f"({operation('failed')} == 1)"
+    columns = (
+        Column("Keyspace", "keyspace", look={"custom.width": 110}),
+        Column("Table", "table", look={"custom.width": 150}),
+        Column("Operation", "operation", look={"custom.width": 95}),
+        Column(
+            "Error",
+            "deploy_errors",
+            expr=f"{operation('info', 'deploy_errors', 'deploy_error_docs_url')} and on ({PER_OPERATION}) {failed}",
+            look=WRAPPED,
+        ),
+        Column("Explained", "deploy_error_docs_url", look=DOCS_URL),
+    )
+    return table_of(
+        ("Errors", "The whole error text of each operation that failed, as far as metrics.ddl lets it be exported."),
+        columns,
+        empty="No operation is known to have failed.",
+        size=(24, 4),
+        hidden=("organization", "database", "deploy_request", "operation_id"),
+    )
+
 
 def operations() -> table.Panel:
     """Each operation and how it goes."""
     throttled = f"time() - {operation('throttled_timestamp_seconds')}"
+    states = f"{operation('state', 'state')} == 1"
     columns = (
-        Column("Database", "database", look={"custom.width": 110}),
-        Column("Request", "deploy_request", look={"custom.width": 85}),
         Column("Keyspace", "keyspace", look={"custom.width": 110}),
         Column("Table", "table"),
+        Column(
+            "Shard",
+            "shard",
+            expr=f"({shard('state')} == 1) and on ({PER_OPERATION}) ({states})",
+            look={"custom.width": 85},
+        ),
         Column("Operation", "operation", look={"custom.width": 95}),
-        Column(
-            "State",
-            "state",
-            expr=f"{operation('state', 'state')} == 1",
-            look=state_look(by_name(OperationState), 110),
-        ),
+        Column("State", "state", expr=states, look=state_look(by_name(OperationState), 110)),
         Column("Progress", expr=operation("progress_percentage"), look=PROGRESS),
-        Column("Time left", expr=f"{operation('eta_seconds')} and {RUNNING}", look=DURATION),
-        Column("By its rate", expr=observed_eta(), look=DURATION),
+        Column("Time left", expr=ETA, look=DURATION),
+        Column("Ends about", expr=ends(ETA), look=CLOCK),
+        Column("By its rate", expr=OBSERVED_ETA, look=DURATION),
+        Column("No progress for", expr=f"{IDLE} and {RUNNING}", look=IDLE_LOOK),
         Column(
-            "No progress for",
-            expr=f"{IDLE} and {RUNNING}",
-            look=IDLE_LOOK,
-        ),
-        Column(
-            "Throttled", expr=throttled, look={**DURATION, **coloured(PLAIN, (0, NOTICE), (THROTTLED_WITHIN, PLAIN))}
+            "Throttled",
+            expr=throttled,
+            look={**DURATION, **coloured(NEUTRAL, (0, NOTICE), (THROTTLED_WITHIN, NEUTRAL))},
         ),
         Column("Locked", expr=operation("table_locked"), look=flag_look("locked", BAD, 80)),
-        Column("Error", "deploy_errors", expr=operation("info", "deploy_errors"), look=ERROR),
     )
     return table_of(
         (
             "Operations",
-            "Each operation, the time left as PlanetScale estimates it and by the observed rate, and its throttling.",
+            "Time left by PlanetScale's estimate and by the observed rate; none for what stands still or is unpolled.",
         ),
         columns,
         empty="It has no operations yet.",
         size=(24, 8),
-        hidden=("organization", "operation_id"),
+        hidden=("organization", "database", "deploy_request", "operation_id"),
         sort=[("Progress", False), ("Time left", True)],
     )
 
@@ -75,6 +111,7 @@ def gates() -> table.Panel:
         Column("Approved", expr=request("approved"), look=flag_look("yes", PLAIN, 95, no="no")),
         Column("Cutover", expr=request("auto_cutover"), look=flag_look("by itself", PLAIN, 100, no="by hand")),
         Column("Copy expires", expr=request("cutover_expiring"), look=flag_look("cut over now", BAD, 120)),
+        Column("Ahead", expr=request("queue_position"), look={"custom.width": 75}),
         Column("Queue", expr=request("queue_paused"), look=flag_look("paused", BAD, 90, no="runs")),
         Column("Table", expr=request("table_locked"), look=flag_look("locked", BAD, 90, no="free")),
         Column("Instant DDL", expr=request("instant_ddl"), look=flag_look("yes", PLAIN, 105, no="no")),
@@ -120,7 +157,7 @@ def changes() -> table.Panel:
         Column(
             "Explained",
             "deploy_error_docs_url",
-            look=address_look("Read about this error", "read ↗", 100),
+            look=DOCS_URL,
         ),
         Column("Drops data", expr=operation("can_drop_data"), look=flag_look("drops data", WARNING, 105, no="no")),
         Column("Table in use", expr=operation("table_recently_used"), look=flag_look("in use", WARNING, 105, no="no")),

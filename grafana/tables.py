@@ -9,24 +9,24 @@ from grafana_foundation_sdk.builders import common as commons
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models import prometheus as queries
-from panels import BAD, PLAIN, WARNING, Look, framed, instant, look, steps
+from panels import BAD, NEUTRAL, NOTICE, PLAIN, Look, framed, instant, look, steps
 from queries import STALLED_AFTER
-from states import mapping
+from states import RUNS, mapping
 
 PROGRESS: Final[Look] = {
     "unit": "percent",
     "min": 0,
     "max": 100,
     "decimals": 0,
-    "color": {"mode": "fixed", "fixedColor": "blue"},
+    "color": {"mode": "fixed", "fixedColor": RUNS},
     "custom.cellOptions": common.TableBarGaugeCellOptions(
         common.BarGaugeDisplayMode.BASIC, common.BarGaugeValueMode.TEXT
     ),
     "custom.minWidth": 150,
 }
 COLOURED: Final = common.TableColoredBackgroundCellOptions(common.TableCellBackgroundDisplayMode.BASIC)
-COLOURED_TEXT: Final = common.TableColorTextCellOptions()
-DURATION: Final[Look] = {"unit": "s", "decimals": 1, "custom.align": "right", "custom.width": 100}
+DURATION: Final[Look] = {"unit": "s", "decimals": 1, "custom.align": "right", "custom.width": 105}
+CLOCK: Final[Look] = {"unit": "dateTimeAsIsoNoDateIfToday", "custom.align": "right", "custom.width": 165}
 NOTHING: Final = "-"  # in a cell; the panel's own text is for tables without rows
 LONG: Final[Look] = {"custom.minWidth": 320, "custom.inspect": True}  # a text that may not fit
 TO_REQUEST: Final = (
@@ -72,33 +72,35 @@ PLANETSCALE: Final = address_look("Open at PlanetScale", "open ↗", 100)
 
 
 def coloured(colour: str, *above: tuple[float, str]) -> Look:
-    """The look of a number whose colour tells how bad it is."""
-    return {"thresholds": steps(colour, *above).build(), "custom.cellOptions": COLOURED_TEXT}
+    """The look of a number whose background tells how bad it is."""
+    return {"thresholds": steps(colour, *above).build(), "custom.cellOptions": COLOURED}
 
 
 IDLE_LOOK: Final[Look] = {
     **DURATION,
-    **coloured(PLAIN, (STALLED_AFTER / 3, WARNING), (STALLED_AFTER, BAD)),
-    "custom.width": 120,
+    **coloured(NEUTRAL, (STALLED_AFTER / 3, NOTICE), (STALLED_AFTER, BAD)),
+    "custom.width": 140,
+}
+WRAPPED: Final[Look] = {
+    "custom.minWidth": 320,
+    "custom.cellOptions": common.TableAutoCellOptions(wrap_text=True),
+    "custom.inspect": True,
 }
 
 
-ERROR: Final[Look] = {
-    **LONG,
-    **coloured(PLAIN),
-    "mappings": [dashboard.RegexMap(dashboard.DashboardRegexMapOptions(".+", dashboard.ValueMappingResult(color=BAD)))],
-}
+# Coloured by its text only: nothing in it is no reason for a colour.
+QUIET: Final[Look] = coloured(NEUTRAL)
 
 
 def state_look(texts: dashboard.ValueMap, width: int) -> Look:
     """The look of a cell with a state in it."""
-    return {"mappings": [texts], "custom.cellOptions": COLOURED, "custom.width": width}
+    return {**QUIET, "mappings": [texts], "custom.width": width}
 
 
 def flag_look(text: str, colour: str, width: int, *, no: str = "-") -> Look:
-    """The look of a cell that holds 1 or 0: a coloured word, or a dash."""
-    texts = mapping([("1", text, colour), ("0", no, "text")])
-    return {"mappings": [texts], "custom.cellOptions": COLOURED_TEXT, "custom.width": width, "custom.align": "center"}
+    """The look of a cell that holds 1 or 0: a word on its colour, or a dash."""
+    texts = mapping([("1", text, NEUTRAL if colour == PLAIN else colour), ("0", no, NEUTRAL)])
+    return {**QUIET, "mappings": [texts], "custom.width": width, "custom.align": "center"}
 
 
 def table_of(  # noqa: PLR0913 - each is seen on the table

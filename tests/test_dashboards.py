@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 from grafana_foundation_sdk.models import units
 from prometheus_client import REGISTRY
 
@@ -22,14 +23,20 @@ DASHBOARDS = {uid: json.loads((ROOT / f"grafana/dashboards/{uid}.json").read_tex
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 SUBJECTS = ("organization", "database", "deploy_request")
 VALID_UNITS = {unit for name, unit in vars(units).items() if isinstance(unit, str) and not name.startswith("_")}
+PROMETHEUS_OWN = {"ALERTS", "ALERTS_FOR_STATE"}
 SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
 
 Json = dict[str, Any]
 
 
+def everything(uid: str) -> list[Json]:
+    """Give all panels, those within collapsed rows behind their row."""
+    return [panel for each in DASHBOARDS[uid]["panels"] for panel in (each, *each.get("panels", []))]
+
+
 def panels(uid: str) -> list[Json]:
     """Give all panels but rows."""
-    return [panel for panel in DASHBOARDS[uid]["panels"] if panel["type"] != "row"]
+    return [panel for panel in everything(uid) if panel["type"] != "row"]
 
 
 def variables(uid: str) -> dict[str, Json]:
@@ -49,9 +56,16 @@ def exposed() -> set[str]:
     return ours | {sample.name for metric in REGISTRY.collect() for sample in metric.samples}
 
 
-def expressions(dashboard: Json) -> Iterator[str]:
+def recorded() -> set[str]:
+    """Name all series that the shipped recording rules write."""
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/rules/planetscale-deploys-recording.yml").read_text())
+    return {rule["record"] for group in rules["groups"] for rule in group["rules"]}
+
+
+def expressions(uid: str) -> Iterator[str]:
     """Yield every query: the panels', the annotations' and the variables'."""
-    yield from (target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", []))
+    dashboard = DASHBOARDS[uid]
+    yield from (target["expr"] for panel in panels(uid) for target in panel["targets"])
     yield from (annotation["expr"] for annotation in dashboard["annotations"]["list"])
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
@@ -121,7 +135,7 @@ def test_every_state_has_a_colour_of_its_own_meaning(generator: Callable[[str], 
     colours = generator("states").colours
     assert set(colours(OperationState)) == set(OperationState)
     assert set(colours(DeploymentState)) == set(DeploymentState)
-    red = {state for state, colour in colours(DeploymentState).items() if colour == "red"}
+    red = {state for state, colour in colours(DeploymentState).items() if colour == generator("panels").BAD}
     assert red == {"complete_error", "complete_revert_error", "error"}
 
 
@@ -152,7 +166,10 @@ def test_variables_choose_any_number_and_reload_with_the_time_range(uid: str, na
     variable = variables(uid)[name]
     assert variable["datasource"] == SOURCE
     assert variable["label"] == name.replace("_", " ").capitalize()
-    assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, ".+")
+    one = uid == "planetscale-deploy-request" and name in SUBJECTS
+    assert (variable["multi"], variable["includeAll"], variable.get("allValue")) == (
+        (True, False, None) if one else (True, True, ".+")
+    )
     assert variable["refresh"] == 2
     assert variable["query"]["query"].endswith(f", {name})")
 
@@ -199,8 +216,13 @@ def test_queries_honour_the_variables(panel: Json) -> None:
         found = SELECTOR.findall(target["expr"])
         assert found
         for metric, matchers in found:
-            for label in ("job", "instance", *(set(SUBJECTS) & set(labels.get(metric, ())))):
-                assert f'{label}=~"${label}"' in matchers
+            if metric in PROMETHEUS_OWN:
+                assert all(f'{label}=~"|${label}"' in matchers for label in SUBJECTS)
+            elif metric in recorded():
+                assert 'organization=~"$organization", database=~"$database"' in matchers
+            else:
+                for label in ("job", "instance", *(set(SUBJECTS) & set(labels.get(metric, ())))):
+                    assert f'{label}=~"${label}"' in matchers
 
 
 @pytest.mark.parametrize("panel", every_panel())
@@ -216,9 +238,13 @@ def test_rates_suit_the_resolution_and_counters_are_only_read_as_rates(panel: Js
 @pytest.mark.parametrize("uid", UIDS)
 def test_panels_lie_side_by_side(uid: str) -> None:
     """No two panels share an identity or a place, and none sticks out of the grid."""
-    everything = DASHBOARDS[uid]["panels"]
-    places = [panel["gridPos"] for panel in everything]
-    assert len({panel["id"] for panel in everything}) == len(everything)
+    assert len({panel["id"] for panel in everything(uid)}) == len(everything(uid))
+    for together in (DASHBOARDS[uid]["panels"], *(row.get("panels", []) for row in DASHBOARDS[uid]["panels"])):
+        apart([panel["gridPos"] for panel in together])
+
+
+def apart(places: list[Json]) -> None:
+    """Fail where two places overlap, or one sticks out."""
     assert all(place["x"] + place["w"] <= 24 for place in places)
     for one, other in combinations(places, 2):
         beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
@@ -228,9 +254,10 @@ def test_panels_lie_side_by_side(uid: str) -> None:
 
 @pytest.mark.parametrize("uid", UIDS)
 def test_only_what_is_exported_is_asked_for(uid: str) -> None:
-    """Panels, annotations and variables name series of the exporter's table, or of its client library."""
-    for expr in expressions(DASHBOARDS[uid]):
-        assert {metric for metric, _ in SELECTOR.findall(expr)} <= exposed(), expr
+    """Every name is of the exporter's table, of its client library, of a recording rule, or of Prometheus' alerts."""
+    for expr in expressions(uid):
+        named = {metric for metric, _ in SELECTOR.findall(expr)} | set(re.findall(r"[\w:]*planetscale_\w[\w:]*", expr))
+        assert named <= exposed() | recorded() | PROMETHEUS_OWN, expr
 
 
 @pytest.mark.parametrize("uid", UIDS)
@@ -269,7 +296,8 @@ def cells() -> Iterator[Any]:
 def test_links_in_tables_lead_somewhere(columns: set[str], links: list[Json]) -> None:
     """A link goes to an address that is the cell's text, or to a dashboard with values of columns that are there."""
     for link in links:
-        if link["url"] == "${__value.raw}":
+        if not link["url"].startswith("/d/"):
+            assert link["url"].count("${__value.raw}") == 1
             assert link["targetBlank"] is True
             continue
         assert re.match(r"/d/([\w-]+)\?", link["url"])[1] in UIDS  # type: ignore[index]
@@ -277,3 +305,49 @@ def test_links_in_tables_lead_somewhere(columns: set[str], links: list[Json]) ->
         assert {variable for variable, _ in used} == set(SUBJECTS)
         assert {column for _, column in used} <= columns
         assert link["url"].endswith("&${datasource:queryparam}&${__url_time_range}")
+
+
+def luminance(colour: str) -> float:
+    """Give the relative luminance of `#rrggbb`, as WCAG defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_what_is_written_on_a_colour_can_be_read(generator: Callable[[str], ModuleType]) -> None:
+    """Grafana's near white holds a contrast of 4.5 to 1 to every state, and to every degree of trouble."""
+    states, panel = generator("states"), generator("panels")
+    used = {*states.OPERATION_COLOURS.values(), *states.DEPLOYMENT_COLOURS.values()}
+    for colour in used | {panel.BAD, panel.WARNING, panel.NOTICE}:
+        assert (luminance("#f7f8fa") + 0.05) / (luminance(colour) + 0.05) >= 4.5, colour
+
+
+def alert_rules() -> list[Json]:
+    """Give the shipped alert rules."""
+    groups = yaml.safe_load((ROOT / "deploy/prometheus/rules/planetscale-deploys.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("uid", ["planetscale-deploys", "planetscale-deploy-request"])
+def test_what_is_wrong_are_the_alerts_themselves(uid: str) -> None:
+    """Every alert is shown with its rule's own words and a next step, and its runbook is one click away."""
+    (table,) = [panel for panel in panels(uid) if panel["title"] == "What is wrong"]
+    looks = {
+        override["matcher"]["options"]: {setting["id"]: setting["value"] for setting in override["properties"]}
+        for override in table["fieldConfig"]["overrides"]
+    }
+    words, steps = (looks[column]["mappings"][0]["options"] for column in ("What is wrong", "Next"))
+    base = looks["Runbook"]["links"][0]["url"]
+    for alert in {rule["alert"] for rule in alert_rules()}:
+        rules = [rule for rule in alert_rules() if rule["alert"] == alert]
+        assert words[alert]["text"] in {rule["annotations"]["summary"] for rule in rules}
+        assert steps[alert]["text"]
+        assert base.replace("${__value.raw}", alert) == rules[0]["annotations"]["runbook_url"]
+
+
+def test_nothing_reads_the_states_of_all_operations_over_time() -> None:
+    """What every load of a board of many asks over time is counted by the exporter or recorded beforehand."""
+    for uid in ("planetscale-deploys", "planetscale-exporter"):
+        ranged = [target["expr"] for panel in panels(uid) for target in panel["targets"] if target.get("range")]
+        for expr in (*ranged, *(mark["expr"] for mark in DASHBOARDS[uid]["annotations"]["list"])):
+            assert not re.search(r"(?<![:\w])planetscale_deploy_(operation|request)_\w+\{", expr), expr

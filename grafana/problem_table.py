@@ -1,0 +1,76 @@
+"""The table of what is wrong, on the boards of the fleet and of a deploy request."""
+
+from grafana_foundation_sdk.builders import stat, table
+from panels import BAD, NEUTRAL, NOT_KNOWN, NOTICE, PLAIN, WARNING, tile
+from problems import RUNBOOK_BASE, SUMMARIES, listed, next_steps
+from queries import own, request
+from states import mapping
+from tables import DATABASE, DURATION, NOTHING, ORGANIZATION, PLANETSCALE, REQUEST, Column, link, state_look, table_of
+
+SEVERITY = mapping(
+    [
+        ("0 critical", "critical", BAD),
+        ("0 warning", "warning", WARNING),
+        ("1 critical", "critical", BAD),
+        ("2 warning", "warning", WARNING),
+        ("3 info", "info", NOTICE),
+    ]
+)
+
+
+UNKNOWN = mapping([("-1", NOTHING, PLAIN)])
+
+
+def problems(*, height: int = 10) -> table.Panel:
+    """Each cause once, what makes blind first, then by severity."""
+    texts = mapping((alert, text, PLAIN) for alert, text in SUMMARIES.items())
+    steps = mapping((alert, text, PLAIN) for alert, text in next_steps().items())
+    runbooks = mapping((alert, "read ↗", PLAIN) for alert in SUMMARIES)
+    columns = (
+        Column("Severity", "severity", look=state_look(SEVERITY, 85)),
+        Column("What is wrong", "alertname", look={"mappings": [texts], "custom.minWidth": 300}),
+        Column("Next", "next", look={"mappings": [steps], "custom.minWidth": 230}),
+        ORGANIZATION,
+        DATABASE,
+        REQUEST,
+        Column("Table", "table", look={"custom.width": 110}),
+        Column("Target", "target", look={"custom.width": 110}),
+        Column("For", expr=listed(), look={**DURATION, "custom.width": 85, "mappings": [UNKNOWN]}),
+        Column(
+            "Runbook",
+            "runbook",
+            look={
+                **link("Read the runbook", f"{RUNBOOK_BASE}/${{__value.raw}}.md", away=True),
+                "mappings": [runbooks],
+                "custom.width": 85,
+            },
+        ),
+        Column("PlanetScale", "html_url", look=PLANETSCALE),
+    )
+    return table_of(
+        (
+            "What is wrong",
+            "What can't be polled, then the alerts that fire, each cause once: its beginning, what to do next, and where to read on.",
+        ),
+        columns,
+        empty="Nothing is wrong with what is polled.",
+        size=(24, height),
+        hidden=("keyspace", "operation", "operation_id", "rank"),
+        sort=[("Severity", False), ("For", True)],
+    )
+
+
+def unpolled() -> stat.Panel:
+    """Red wherever something is not seen."""
+    failing = f"count({request('up')} == 0)"
+    targets = f"0 * count({own('target_up')} == 0) - 1"
+    return tile(
+        (
+            "Can't be polled",
+            "Deploy requests whose last poll failed: their values are old. Or a target, where none is known.",
+        ),
+        f"{failing}\nor {targets}\nor 0 * count({own('target_up')})",
+        empty=NOT_KNOWN,
+        texts=mapping([("-1", "target fails", BAD)]),
+        colours=(BAD, (0, NEUTRAL), (1, BAD)),
+    )
