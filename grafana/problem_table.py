@@ -50,7 +50,7 @@ def problems(*, height: int = 10) -> table.Panel:
     return table_of(
         (
             "What is wrong",
-            "What can't be polled, then the alerts that fire, each cause once: its beginning, what to do next, and where to read on.",
+            "What can't be polled, then the alerts that fire: each cause once, since when, and what to do next.",
         ),
         columns,
         empty="Nothing is wrong with what is polled.",
