@@ -47,16 +47,16 @@ def database_marks() -> list[Annotation]:
 
     From what the recording rules count, so that no series of a state is read.
     """
-    counts = "max by (organization, database, state) ({})".format(
-        recorded(
-            "database_state:planetscale_deploy_request_deployment_state:sum",
-            state="complete|complete_error|complete_revert|complete_revert_error|error|pending_cutover",
-        )
+    name = "database_state:planetscale_deploy_request_deployment_state:sum"
+    counted = recorded(
+        name, state="complete|complete_error|complete_revert|complete_revert_error|error|pending_cutover"
     )
+    now, before = (f"max by (organization, database, state) ({counted}{offset})" for offset in ("", " offset 1m"))
     return [
         Annotation(
             "Deployment state",
-            f"{counts} > {counts} offset 1m",
+            f"{now} > {before}\nor {now}\n  unless {before}\n"
+            f"  and on (organization, database) count by (organization, database) ({recorded(name)} offset 1m)",
             text="{{organization}}/{{database}}: one more deploy request is {{state}}",
             colour="blue",
             tags=("state",),

@@ -13,6 +13,7 @@ from queries import (
     ETA,
     IDLE,
     OBSERVED_ETA,
+    PER_REQUEST,
     RUNNING,
     STALLED_AFTER,
     TAIL,
@@ -34,7 +35,7 @@ PER_TABLE: Final = ", ".join((*REQUEST_LABELS, "keyspace", "table"))  # its slow
 TABLE_NAME: Final = NAME + " {{keyspace}}.{{table}}"
 HOUR: Final = 3600
 # None while some operation stands still: the whole is not done before it.
-ALL_ETA: Final = f"{ETA} unless on () ({IDLE} >= {STALLED_AFTER} and {RUNNING})"
+ALL_ETA: Final = f"{ETA} unless on ({PER_REQUEST}) ({IDLE} >= {STALLED_AFTER} and {RUNNING})"
 
 
 def dashboard_of_a_deploy_request() -> dashboard.Dashboard:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from bench_dashboards import costs
 from prometheus_client import CollectorRegistry, generate_latest
 from reference import Reference
 from snapshots import snapshot, status
@@ -115,7 +116,14 @@ def _scrape(of: Snapshot, registry: CollectorRegistry) -> Iterator[Line]:
     yield Line("a tenth of them new, gzip", best(lambda: kept.render(partly_new(of), "", "gzip", ())))
 
 
-SECTIONS: Final[dict[str, Callable[[], Iterator[Line]]]] = {"A scrape": scrape}
+def dashboards() -> Iterator[Line]:
+    """Load each dashboard over six hours of 10,000 operations; needs prometheus and promtool."""
+    for cost in costs(fleet(10_000)):
+        remark = f"{cost.samples:>10,} samples {cost.size:>10,} bytes {cost.queries} queries"
+        yield Line(cost.board, cost.seconds, remark=remark + (f", {cost.failed} of them failed" if cost.failed else ""))
+
+
+SECTIONS: Final[dict[str, Callable[[], Iterator[Line]]]] = {"A scrape": scrape, "Dashboards": dashboards}
 
 
 def main() -> int:
