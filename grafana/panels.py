@@ -75,7 +75,7 @@ def tile(  # noqa: PLR0913 - each is a word on the tile
     unit: str = "none",
     colours: tuple[str, *tuple[Threshold, ...]] = (PLAIN,),
     texts: dashboard.ValueMap | None = None,
-    size: tuple[int, int] = (3, 4),
+    size: tuple[int, int] = (6, 3),
     filled: bool = True,
     decimals: int | None = None,
 ) -> stat.Panel:

@@ -5,7 +5,19 @@ from panels import BAD, NEUTRAL, NOT_KNOWN, NOTICE, PLAIN, WARNING, tile
 from problems import RUNBOOK_BASE, SUMMARIES, listed, next_steps
 from queries import own, request
 from states import mapping
-from tables import DATABASE, DURATION, NOTHING, ORGANIZATION, PLANETSCALE, REQUEST, Column, link, state_look, table_of
+from tables import (
+    DATABASE,
+    DURATION,
+    NOTHING,
+    ORGANIZATION,
+    PLANETSCALE,
+    REQUEST,
+    WRAPPED,
+    Column,
+    link,
+    state_look,
+    table_of,
+)
 
 SEVERITY = mapping(
     [
@@ -28,13 +40,13 @@ def problems(*, height: int = 10) -> table.Panel:
     runbooks = mapping((alert, "read ↗", PLAIN) for alert in SUMMARIES)
     columns = (
         Column("Severity", "severity", look=state_look(SEVERITY, 85)),
-        Column("What is wrong", "alertname", look={"mappings": [texts], "custom.minWidth": 300}),
-        Column("Next", "next", look={"mappings": [steps], "custom.minWidth": 230}),
+        Column("What is wrong", "alertname", look={"mappings": [texts], **WRAPPED, "custom.minWidth": 220}),
+        Column("Next", "next", look={"mappings": [steps], **WRAPPED, "custom.minWidth": 160}),
         ORGANIZATION,
         DATABASE,
         REQUEST,
-        Column("Table", "table", look={"custom.width": 110}),
-        Column("Target", "target", look={"custom.width": 110}),
+        Column("Table", "table", look={"custom.width": 95}),
+        Column("Target", "target", look={"custom.width": 80}),
         Column("For", expr=listed(), look={**DURATION, "custom.width": 85, "mappings": [UNKNOWN]}),
         Column(
             "Runbook",

@@ -156,16 +156,14 @@ AGE: Final = (
     f"unless {deployment_in(*(state for state in DeploymentState if not state.is_moving))}"
 )
 IDLE: Final = f"time() - {operation('last_advance_timestamp_seconds')}"
-# PlanetScale's estimate, while it is worth something: not of what stands still, nor of what can't be polled.
-ETA: Final = (
-    f"({operation('eta_seconds')} and {RUNNING}\n  unless {IDLE} >= {STALLED_AFTER}\n"
-    f"  unless on ({PER_REQUEST}) {request('up')} == 0)"
-)
+# A time left is worth nothing for what stands still, or can't be polled.
+TIMED: Final = f"\n  unless {IDLE} >= {STALLED_AFTER}\n  unless on ({PER_REQUEST}) {request('up')} == 0"
+ETA: Final = f"({operation('eta_seconds')} and {RUNNING}{TIMED})"
 # The same by the rate at which the percentage really rose, from the recording rules.
-OBSERVED_ETA: Final = (
-    f"(max by ({PER_OPERATION}) ({recorded('operation:planetscale_deploy_operation_eta_seconds:observed')})"
-    f" and {RUNNING}\n  unless {IDLE} >= {STALLED_AFTER}\n  unless on ({PER_REQUEST}) {request('up')} == 0)"
+OBSERVED: Final = (
+    f"max by ({PER_OPERATION}) ({recorded('operation:planetscale_deploy_operation_eta_seconds:observed')})"
 )
+OBSERVED_ETA: Final = f"({OBSERVED} and {RUNNING}{TIMED})"
 
 
 def ends(left: str) -> str:
