@@ -9,10 +9,11 @@ from grafana_foundation_sdk.builders import stat, timeseries
 from grafana_foundation_sdk.models import dashboard
 from panels import BAD, NEUTRAL, NOT_KNOWN, NOTICE, WARNING, lines, tile
 from problem_table import problems, unpolled
-from problems import RULES_LOADED, firing
+from problems import RULES_LOADED
 from queries import (
     ETA,
     MOVING,
+    STALLED,
     WAITS_FOR_A_PERSON,
     counted,
     deployment_in,
@@ -45,7 +46,6 @@ def dashboard_of_the_fleet() -> dashboard.Dashboard:
 
 
 def _tiles() -> list[stat.Panel]:
-    stalled = firing("PlanetScaleDeployOperationStalled", "PlanetScaleDeployOperationTailTooLong")
     return [
         unpolled(),
         _count(
@@ -57,7 +57,7 @@ def _tiles() -> list[stat.Panel]:
         _count(
             "Stalled",
             "Deploy requests with an operation that stands still, as the alerts about it say.",
-            stalled,
+            STALLED,
             WARNING,
             unless=RULES_LOADED,
         ),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from queries import DATABASE_UP, RULES, WATCHED, own, request, series
+from queries import DATABASE_UP, RULES, WATCHED, alerts, own, request, series
 
 from exporter.metrics.families import OPERATION_LABELS, REQUEST_LABELS
 
@@ -67,11 +67,6 @@ def next_steps() -> dict[str, str]:
     return {alert: NEXT.get(alert, ELSE) for alert in SUMMARIES}
 
 
-def firing(*alerts: str) -> str:
-    """A sample for each of *alerts* that fires for what is chosen."""
-    return _active(f'alertname=~"{"|".join(alerts)}", alertstate="firing"')
-
-
 def listed() -> str:
     """Each cause once, as the seconds since it began, or -1 where that is not known.
 
@@ -89,7 +84,7 @@ def listed() -> str:
 
 def _alerts() -> str:
     """The alerts that fire and that no other one mutes, as the seconds since each became active."""
-    speaking = "\n".join([_active('alertname=~"PlanetScale.+", alertstate="firing"'), *_muted()])
+    speaking = "\n".join([alerts('alertname=~"PlanetScale.+", alertstate="firing"'), *_muted()])
     since = f"max by ({ONE_EACH}) (ALERTS_FOR_STATE{{{_chosen()}}})"
     return f"max by ({ONE_EACH}) (\n{speaking}\n)\n* on ({ONE_EACH}) (time() - {since})"
 
@@ -98,8 +93,8 @@ def _muted() -> list[str]:
     """Alertmanager's inhibition rules, as what is taken away."""
     rules = yaml.safe_load(ROUTES.read_text())["inhibit_rules"]
     return [
-        f"unless ({_active(_matchers(rule['target_matchers']))}"
-        f" and on ({', '.join(rule['equal'])}) {_active(_matchers(rule['source_matchers']))})"
+        f"unless ({alerts(_matchers(rule['target_matchers']))}"
+        f" and on ({', '.join(rule['equal'])}) {alerts(_matchers(rule['source_matchers']))})"
         for rule in rules
     ]
 
@@ -111,10 +106,6 @@ def _matchers(matchers: list[str]) -> str:
 def _chosen() -> str:
     """The variables, each or no label at all: alerts about the exporter have none of them."""
     return ", ".join(f'{label}=~"|${label}"' for label in REQUEST_LABELS)
-
-
-def _active(matchers: str) -> str:
-    return f"ALERTS{{{matchers}, {_chosen()}}}"
 
 
 def _blind() -> str:

@@ -112,6 +112,17 @@ def newly(condition: str) -> str:
     return f"{condition} == 1\nunless max_over_time(({condition})[10m:1m] offset $__interval) == 1"
 
 
+def alerts(matchers: str) -> str:
+    """Alerts that are active, about what is chosen or, as those about the exporter are, about none of it."""
+    chosen = ", ".join(f'{label}=~"|${label}"' for label in REQUEST_LABELS)
+    return f"ALERTS{{{matchers}, {chosen}}}"
+
+
+def firing(*names: str) -> str:
+    """A sample for each alert of these *names* that fires for what is chosen."""
+    return alerts(f'alertname=~"{"|".join(names)}", alertstate="firing"')
+
+
 def counted(condition: str, unless: str = "") -> str:
     """How many deploy requests *condition* holds for, or for some operation of.
 
@@ -157,7 +168,11 @@ AGE: Final = (
 )
 IDLE: Final = f"time() - {operation('last_advance_timestamp_seconds')}"
 # A time left is worth nothing for what stands still, or can't be polled.
-TIMED: Final = f"\n  unless {IDLE} >= {STALLED_AFTER}\n  unless on ({PER_REQUEST}) {request('up')} == 0"
+STALLED: Final = firing("PlanetScaleDeployOperationStalled", "PlanetScaleDeployOperationTailTooLong")
+TIMED: Final = (
+    f"\n  unless {IDLE} >= {STALLED_AFTER}\n  unless on ({PER_OPERATION}) {STALLED}"
+    f"\n  unless on ({PER_REQUEST}) {request('up')} == 0"
+)
 ETA: Final = f"({operation('eta_seconds')} and {RUNNING}{TIMED})"
 # The same by the rate at which the percentage really rose, from the recording rules.
 OBSERVED: Final = (
