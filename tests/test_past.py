@@ -1,10 +1,11 @@
 """What has gone does not come back through an answer that was asked for before."""
 
 import pytest
-from polled import LIMITS
+from polled import LIMITS, Observer
 
 from exporter.planetscale.models import DeployRequest
 from exporter.planetscale.rows import Rows
+from exporter.polling.endings import Endings
 from exporter.polling.fleet import Fleet
 from exporter.polling.jobs import Job, Kind
 from exporter.polling.plan import Plan
@@ -23,7 +24,7 @@ def rows(state: str) -> Rows[DeployRequest]:
 @pytest.fixture
 def fleet() -> Fleet:
     """A watched database in which one deploy request runs."""
-    fleet = Fleet(Plan((parse("acme/shop"),)), LIMITS)
+    fleet = Fleet(Plan((parse("acme/shop"),)), LIMITS, Endings(Observer(), since=0))
     with fleet.questions.asking() as asked:
         fleet.open_answered(SCOPE, rows("in_progress"), asked, 0)
     assert fleet.snapshot().deploy_requests

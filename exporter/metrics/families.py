@@ -17,7 +17,8 @@ Type = Literal["gauge", "counter", "histogram"]
 Sample = tuple[tuple[str, ...], float]
 Subject = TypeVar("Subject")
 
-REQUEST_LABELS: Final = ("organization", "database", "deploy_request")
+DATABASE_LABELS: Final = ("organization", "database")
+REQUEST_LABELS: Final = (*DATABASE_LABELS, "deploy_request")
 OPERATION_LABELS: Final = (*REQUEST_LABELS, "keyspace", "table", "operation", "operation_id")
 SHARD_LABELS: Final = (*OPERATION_LABELS, "shard")
 _TEXT_LIMIT: Final = 256
@@ -121,6 +122,25 @@ def _deployment(field: str) -> Callable[[DeployRequestStatus], float | None]:
 def _queue_position(status: DeployRequestStatus) -> float | None:
     deployment = status.deployment.value
     return deployment.preceding if deployment and deployment.state in _IN_QUEUE else None
+
+
+def _revert_window_end(status: DeployRequestStatus) -> float | None:
+    deployment = status.deployment.value
+    return (
+        deployment.revert_window_end if status.state is DeploymentState.COMPLETE_PENDING_REVERT and deployment else None
+    )
+
+
+def _databases_up(snapshot: Snapshot) -> Iterator[Sample]:
+    for each in snapshot.databases:
+        if each.up is not None:
+            yield (each.organization, each.database), each.up
+
+
+def _open_requests(snapshot: Snapshot) -> Iterator[Sample]:
+    for each in snapshot.databases:
+        for state, count in each.open_requests.items():
+            yield (each.organization, each.database, state.value), count
 
 
 def _throttle_ratios(status: DeployRequestStatus) -> Iterator[Sample]:
@@ -318,6 +338,11 @@ REQUEST_FAMILIES: Final[tuple[SnapshotFamily[DeployRequestStatus], ...]] = (
         "How many deployments precede this one, while it is in the deploy queue." + _POLLED,
         _queue_position,
     ),
+    request_family(
+        "revert_window_end_timestamp_seconds",
+        "When the revert window closes, as Unix time in seconds, while the deployment can be reverted." + _POLLED,
+        _revert_window_end,
+    ),
     SnapshotFamily(
         "planetscale_deploy_request_throttle_ratio",
         "How much of a keyspace's copying the throttler holds back, as a ratio from 0 to 0.95." + _POLLED,
@@ -327,6 +352,20 @@ REQUEST_FAMILIES: Final[tuple[SnapshotFamily[DeployRequestStatus], ...]] = (
 )  # fmt: skip
 
 SNAPSHOT_FAMILIES: Final[tuple[SnapshotFamily[Snapshot], ...]] = (
+    SnapshotFamily(
+        "planetscale_database_up",
+        "1 if the last background polls of a watched database's deploy queue and list of open deploy requests worked, "
+        "else 0; absent until the first have ended.",
+        DATABASE_LABELS,
+        samples=_databases_up,
+    ),
+    SnapshotFamily(
+        "planetscale_database_open_deploy_requests",
+        "How many open deploy requests of a watched database stand in a deployment state, those that nobody has queued "
+        "included; only states that occur. From a background poll of the list.",
+        (*DATABASE_LABELS, "deployment_state"),
+        samples=_open_requests,
+    ),
     SnapshotFamily(
         "planetscale_exporter_target_up",
         "1 if every part of the configured target worked at its last background poll, else 0; absent until the first "
@@ -346,6 +385,27 @@ SNAPSHOT_FAMILIES: Final[tuple[SnapshotFamily[Snapshot], ...]] = (
     ),
 )
 
+FINISHED: Final = Family(
+    "planetscale_deploy_requests_finished_total",
+    "Deployments that ended since this process started, each counted once, by result: complete, failed, cancelled or "
+    "reverted. From a background poll.",
+    (*DATABASE_LABELS, "result"),
+    "counter",
+)
+RUN_SECONDS: Final = Family(
+    "planetscale_deploy_request_run_seconds",
+    "How long deployments that ended since this process started had run, in seconds, without their revert window. From "
+    "a background poll; one is left out where PlanetScale does not say.",
+    DATABASE_LABELS,
+    "histogram",
+)
+WAIT_SECONDS: Final = Family(
+    "planetscale_deploy_request_wait_seconds",
+    "How long deployments that ended since this process started had waited in the queue, in seconds. From a background "
+    "poll; one is left out where PlanetScale does not say.",
+    DATABASE_LABELS,
+    "histogram",
+)
 BUILD_INFO: Final = Family(
     "planetscale_exporter_build_info",
     "Always 1; the exporter's version, the revision it was built from, and Python's version.",
@@ -424,7 +484,10 @@ WEBHOOK_EVENTS: Final = (
 )  # fmt: skip
 SKIP_REASONS: Final = ("no_id", "duplicate", "cap")
 
+FINISHED_RESULTS: Final = ("complete", "failed", "cancelled", "reverted")
+
 OWN_FAMILIES: Final = (
+    FINISHED, RUN_SECONDS, WAIT_SECONDS,
     BUILD_INFO, API_REQUESTS, API_DURATION, API_BUDGET, API_BUDGET_WAIT, POLL_FAILURES, SKIPPED, POLL_DELAY, WEBHOOKS,
     RELOAD_OK, RELOAD_TIME, SHARD_INDEX, SHARD_COUNT,
 )  # fmt: skip

@@ -20,6 +20,10 @@ from exporter.metrics import families
 
 _REQUEST_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _DELAY_SECONDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+# From a minute to a week.
+_DEPLOYMENT_SECONDS: Final = tuple(
+    60.0 * minutes for minutes in (1, 5, 15, 30, 60, 120, 240, 480, 1440, 2880, 5760, 10080)
+)
 # An increase is seen only from a series that is there before it; an alert watches 429.
 _CODES_FROM_THE_START: Final = ("200", "429")
 
@@ -49,6 +53,9 @@ class OwnSeries:
         self, registry: CollectorRegistry, *, version: str, revision: str, seconds_waited: Callable[[], float]
     ) -> None:
         _gauge(families.BUILD_INFO, registry).labels(version, revision, platform.python_version()).set(1)
+        self._finished = _counter(families.FINISHED, registry)
+        self._run_seconds = _histogram(families.RUN_SECONDS, registry, _DEPLOYMENT_SECONDS)
+        self._wait_seconds = _histogram(families.WAIT_SECONDS, registry, _DEPLOYMENT_SECONDS)
         self._requests = _counter(families.API_REQUESTS, registry)
         self._request_seconds = _histogram(families.API_DURATION, registry, _REQUEST_SECONDS)
         for endpoint in families.ENDPOINTS:
@@ -73,6 +80,20 @@ class OwnSeries:
         self._reload_time = _gauge(families.RELOAD_TIME, registry)
         self._shard_index = _gauge(families.SHARD_INDEX, registry)
         self._shard_count = _gauge(families.SHARD_COUNT, registry)
+
+    def database_seen(self, organization: str, database: str) -> None:
+        """A database is watched, or a deploy request in it polled, for the first time."""
+        for result in families.FINISHED_RESULTS:
+            self._finished.labels(organization, database, result)
+
+    def deployment_ended(
+        self, organization: str, database: str, result: str, *, run: float | None, wait: float | None
+    ) -> None:
+        """A deployment ended with one of `FINISHED_RESULTS`, after so many seconds where they are known."""
+        self._finished.labels(organization, database, result).inc()
+        for histogram, seconds in ((self._run_seconds, run), (self._wait_seconds, wait)):
+            if seconds is not None:
+                histogram.labels(organization, database).observe(seconds)
 
     def request_ended(self, endpoint: str, code: str, seconds: float) -> None:
         """A request to *endpoint* ended after *seconds* with a status, or with the reason why there is none."""

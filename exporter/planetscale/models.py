@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from operator import attrgetter
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 from exporter.planetscale.fields import (
     ErrorText,
@@ -222,6 +222,7 @@ def _positive(value: Any) -> int | None:
 class Deployment(_Answer):
     """The carrying out of a deploy request, as get_deploy_queue and get_deployment document it."""
 
+    identity: Identifier = Field(None, validation_alias="id")
     number: Annotated[int | None, PlainValidator(_positive)] = Field(None, validation_alias="deploy_request_number")
     state: Annotated[DeploymentState | None, PlainValidator(_deployment_state)] = None
     into_branch: Text = ""
@@ -230,6 +231,9 @@ class Deployment(_Answer):
     started_at: Timestamp = None
     finished_at: Timestamp = None
     ready_to_cutover_at: Timestamp = None
+    revert_window_end: Timestamp = Field(
+        None, validation_alias=AliasPath("deployment_revert_request", "waiting_period_end_at")
+    )
     auto_cutover: Flag = None
     cutover_expiring: Flag = None
     queue_paused: Flag = None

@@ -1,10 +1,12 @@
 """The databases that are watched."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
-from exporter.planetscale.models import Database
+from exporter.planetscale.models import Database, DeploymentState
 from exporter.polling.plan import Plan
+from exporter.polling.snapshot import Part
 
 _MYSQL: Final = "mysql"
 
@@ -14,12 +16,14 @@ class WatchedDatabase:
     """A watched database; `named` ones are targets themselves and stay, found ones go when they are gone.
 
     `moves` says whether anything in its queue does, `past_found` whether what finished before the start was looked for.
+    `open_requests` counts what its list of open deploy requests held, by the deployment's state.
     """
 
     named: bool
     moves: bool = True
     past_found: bool = False
     gone_since: float | None = None
+    open_requests: Part[Mapping[DeploymentState, int]] = field(default_factory=Part)
 
     def gone(self, now: float) -> None:
         """PlanetScale knows it no more; the first time counts."""

@@ -3,21 +3,23 @@
 Everything here is a function of the plan, the answers and the times passed in (Unix seconds); nothing waits or asks.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from exporter.planetscale.models import Database, Deployment, DeployRequest, Operation, Throttler
+from exporter.planetscale.models import Database, Deployment, DeploymentState, DeployRequest, Operation, Throttler
 from exporter.planetscale.rows import Rows
 from exporter.polling import merge
 from exporter.polling.databases import WatchedDatabase, is_watched
+from exporter.polling.endings import Endings
 from exporter.polling.following import Feed, Followed, ends, finished_at, is_over
 from exporter.polling.jobs import Job, Kind
 from exporter.polling.outcomes import Outcomes
 from exporter.polling.past import Past
 from exporter.polling.plan import Plan
 from exporter.polling.questions import Questions
-from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Scope, Snapshot
+from exporter.polling.snapshot import DatabaseStatus, DeployRequestStatus, Key, Part, Scope, Snapshot
 
 Taken = dict[Key, Rows[Operation]]
 """The operations that an answer brought, by deploy request."""
@@ -39,12 +41,13 @@ class Limits(NamedTuple):
 class Fleet:
     """The deploy requests of a plan, by database and number."""
 
-    def __init__(self, plan: Plan, limits: Limits) -> None:
+    def __init__(self, plan: Plan, limits: Limits, endings: Endings) -> None:
         self._followed: dict[Scope, dict[int, Followed]] = {}
         self._databases: dict[Scope, WatchedDatabase] = {}
         self.questions = Questions()
         self.outcomes = Outcomes()
         self._past = Past(self.questions)
+        self._endings = endings
         self.replan(plan, limits, 0.0)
 
     # -- the plan and the jobs that follow from it
@@ -81,6 +84,7 @@ class Fleet:
                 self._forget_database(name)
         for name in plan.databases:
             self._databases.setdefault(name, WatchedDatabase(named=True))
+        self._endings.sight([*self._databases, *(key.scope for key in plan.numbered)])
 
     def scopes(self) -> Iterator[Scope]:
         """What jobs are grouped by: organisation and database, the latter empty for the organisation itself."""
@@ -140,6 +144,7 @@ class Fleet:
         found = {(organization, row.name) for row in rows if row.name and is_watched(self._plan, organization, row)}
         for name in found:
             self._databases.setdefault(name, WatchedDatabase(named=False)).gone_since = None
+        self._endings.sight(found)
         for name, database in self._databases.items():
             if name[0] == organization and name not in found and not database.named:
                 database.gone(now)
@@ -153,6 +158,7 @@ class Fleet:
         for row in rows:
             key = Key(*scope, row.number or 0)
             present.add(key)
+            self._note_end(key, row)
             if not (followed := self._admit(key, row, asked, closed=False, now=now)):
                 continue
             status = merge.with_deployment(followed.status, row, asked, now)
@@ -170,9 +176,11 @@ class Fleet:
 
     def open_answered(self, scope: Scope, rows: Iterable[DeployRequest], asked: int, now: float) -> Taken:
         """The database's open deploy requests."""
-        if scope not in self._databases:
+        if not (database := self._databases.get(scope)):
             return {}
         listed = {Key(*scope, row.number or 0): row for row in rows}
+        states = Counter(_listed_state(row) for key, row in listed.items() if not self._plan.excludes(*key))
+        database.open_requests = merge.answered(database.open_requests, states, asked, now)
         taken = self._found(listed, asked, now)
         self._left(scope, Feed.OPEN, listed, asked)
         self._past.forget_unlisted(*scope, listed)
@@ -205,6 +213,7 @@ class Fleet:
         self._put(followed, merge.with_request(followed.status, request, asked, now), now)
         if followed.empty:
             self._put(followed, merge.with_summaries(followed.status, followed.summarised, now), now)
+        self._note_end(key, merge.deployment_of(request))
         state = followed.status.state
         if followed.feed is not Feed.NUMBER and state is not None and state.is_unqueued:
             self._drop(key, asked)
@@ -239,6 +248,7 @@ class Fleet:
         """Let go what has had its time; returns the scopes in which something went."""
         changed = set()
         for name, database in list(self._databases.items()):
+            database.open_requests = merge.expired(database.open_requests, self._limits.stale_after, now)
             if database.gone_since is not None and now - database.gone_since >= self._limits.stale_after:
                 changed.add(name)
                 self._empty_database(name)
@@ -271,8 +281,16 @@ class Fleet:
                 left -= len(status.watched)
                 exported.append(status)
         return Snapshot(
-            tuple(exported), self.outcomes.of_targets(self._plan), self._limits.max_operations - left, capped
+            tuple(exported),
+            self.outcomes.of_targets(self._plan),
+            self._limits.max_operations - left,
+            capped,
+            tuple(self._status_of(scope) for scope in sorted(self._databases)),
         )
+
+    def _status_of(self, scope: Scope) -> DatabaseStatus:
+        up = self.outcomes.of_all((Job(Kind.QUEUE, *scope), Job(Kind.OPEN, *scope)))
+        return DatabaseStatus(*scope, up, self._databases[scope].open_requests.value or {})
 
     def is_tried(self) -> bool:
         """Whether every target has been tried, as far as its parts are known."""
@@ -294,6 +312,7 @@ class Fleet:
             if deployment is None and is_new:
                 continue
             deployment = deployment or Deployment()
+            self._note_end(key, deployment)
             if not (followed := self._admit(key, deployment, asked, closed=row.state == "closed", now=now)):
                 continue
             status = merge.with_request(followed.status, row, asked, now)
@@ -321,6 +340,10 @@ class Fleet:
         elif not known and not self._finished_lately(key, deployment, now):
             return None
         return known or self._follow(DeployRequestStatus(key, configured=False), Feed.OWN)
+
+    def _note_end(self, key: Key, deployment: Deployment | None) -> None:
+        if key.number and deployment and not self._plan.excludes(*key):
+            self._endings.note(key, deployment)
 
     def _finished_lately(self, key: Key, deployment: Deployment, now: float) -> bool:
         is_failure = deployment.state is not None and deployment.state.is_failed
@@ -350,6 +373,8 @@ class Fleet:
             self._fail(followed.status.key, error, now, deployment=True, operations=operations)
 
     def _open_failed(self, scope: Scope, error: str, now: float) -> None:
+        if database := self._databases.get(scope):
+            database.open_requests = merge.failed(database.open_requests, error, now)
         for followed in self._in(scope, Feed.OPEN):
             if not is_over(followed.status):
                 self._fail(followed.status.key, error, now, request=True, deployment=True, operations=True)
@@ -420,6 +445,11 @@ class Fleet:
         for name, database in self._databases.items():
             if name[0] == organization and not database.named:
                 database.gone(now)
+
+
+def _listed_state(row: DeployRequest) -> DeploymentState:
+    deployment = merge.deployment_of(row)
+    return (deployment and deployment.state) or DeploymentState.UNKNOWN
 
 
 def _feed_of(status: DeployRequestStatus, *, is_new: bool) -> Feed:

@@ -1,6 +1,6 @@
 """How the last try of every job ended, and what that means for the targets."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from exporter.polling.jobs import Job, Kind
 from exporter.polling.plan import Plan, first_job
@@ -33,6 +33,12 @@ class Outcomes:
     def have(self, jobs: Iterable[Job]) -> bool:
         """Whether all of the jobs have been tried."""
         return self._tried.issuperset(jobs)
+
+    def of_all(self, jobs: Collection[Job]) -> bool | None:
+        """Whether the last try of each of the jobs worked; None where one has not been tried and none has failed."""
+        if any(job in self._failing.get(job.scope, ()) for job in jobs):
+            return False
+        return True if self.have(jobs) else None
 
     def of_targets(self, plan: Plan) -> tuple[TargetStatus, ...]:
         """Each target, and whether every part of it worked at its last try."""

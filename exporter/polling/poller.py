@@ -14,6 +14,7 @@ from exporter.planetscale.client import PlanetScale
 from exporter.planetscale.errors import NotFoundError, PlanetScaleError, RateLimitedError
 from exporter.planetscale.slots import Slots
 from exporter.polling.asking import ask
+from exporter.polling.endings import EndingObserver, Endings
 from exporter.polling.fleet import Fleet, Limits
 from exporter.polling.hints import Hints
 from exporter.polling.jobs import Job
@@ -29,8 +30,8 @@ _TICK: Final = 1.0
 log = structlog.get_logger()
 
 
-class PollObserver(Protocol):
-    """Who wants to know how polls go."""
+class PollObserver(EndingObserver, Protocol):
+    """Who wants to know how polls go, and how deployments end."""
 
     def poll_started(self, delay_seconds: float) -> None:
         """A poll's first request leaves, so many seconds after the poll was due."""
@@ -75,7 +76,8 @@ class Poller:
         self._store = store
         self._observer = observer
         self._clock = clock or Clock()
-        self._fleet = Fleet(assignment.plan, assignment.limits)
+        endings = Endings(observer, since=self._clock.time())
+        self._fleet = Fleet(assignment.plan, assignment.limits, endings)
         self._schedule = Schedule()
         self._skips = Skips(observer.skipped)
         self._hints = Hints()

@@ -126,6 +126,19 @@ class TargetStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseStatus:
+    """A watched database: whether its last polls of queue and list worked (None before they were tried).
+
+    `open_requests` counts its open deploy requests by their deployment's state, where the list is known.
+    """
+
+    organization: str
+    database: str
+    up: bool | None = None
+    open_requests: Mapping[DeploymentState, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that is exported, in the order of its keys; `capped` counts operations left out, by deploy request."""
 
@@ -133,6 +146,7 @@ class Snapshot:
     targets: tuple[TargetStatus, ...] = ()
     operations: int = 0
     capped: Mapping[Key, int] = field(default_factory=dict)
+    databases: tuple[DatabaseStatus, ...] = ()
 
 
 class SnapshotStore:

@@ -147,7 +147,7 @@ def deployment(organization: str, home: Database, request: DeployRequest) -> Jso
         "sequential_diff_dependencies": [],
         "lookup_vindex_operations": [],
         "throttler_configurations": dict.fromkeys(_keyspaces(home, now), now.scenario.throttle),
-        "deployment_revert_request": None,
+        "deployment_revert_request": _revert(organization, home, request),
         "actor": _actor(),
         "cutover_actor": None,
         "cancelled_actor": _actor() if "cancel" in now.step.state else None,
@@ -160,6 +160,21 @@ def deployment(organization: str, home: Database, request: DeployRequest) -> Jso
         "parallel_lane_blocked": False,
         "queue_paused": bool(now.step.paused),
         "queue_pause_reason": now.step.paused or None,
+    }
+
+
+def _revert(organization: str, home: Database, request: DeployRequest) -> Json | None:
+    """The request to revert that PlanetScale makes ready when a deployment is complete."""
+    if (until := request.scene.revertable_until) is None:
+        return None
+    return {
+        "id": identifier(organization, home.name, request.number, "revert"),
+        "type": "DeploymentRevert",
+        "actor": _actor(),
+        "cancelled_at": None,
+        "finished_at": None,
+        "waiting_period_end_at": stamp(until),
+        "deploy_revert_operations": [],
     }
 
 

@@ -42,7 +42,7 @@ DEMO: Final[dict[tuple[str, str], tuple[float, tuple[Role, ...]]]] = {
         (
             Role("long_copy", 24, "in_progress", 4 * HOUR),
             Role("parallel", 26, "in_progress", 7 * HOUR),
-            Role("revert_window", 4, delay=30),
+            Role("revert_window", 12, "complete_pending_revert", into="staging"),
         ),
     ),
     ("acme", "billing"): (

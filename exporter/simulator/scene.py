@@ -5,7 +5,7 @@ from math import floor
 from zlib import crc32
 
 from .plots import Change, Scenario, Step
-from .states import CLOSING, CUTOVER, DEPLOYED, SETTLED
+from .states import CLOSING, CUTOVER, DEPLOYED, REVERT_WINDOW, SETTLED
 from .timeline import Play, Timeline, halt
 
 
@@ -44,6 +44,7 @@ class Scene:
     finished: float | None
     deployed: float | None
     closed: float | None
+    revertable_until: float | None
 
 
 def scene(timeline: Timeline, now: float, seed: str = "") -> Scene:
@@ -76,6 +77,7 @@ def scene(timeline: Timeline, now: float, seed: str = "") -> Scene:
         finished=_finished(play),
         deployed=play.first(DEPLOYED),
         closed=closed,
+        revertable_until=_revertable_until(play),
     )
 
 
@@ -87,6 +89,11 @@ def _finished(play: Play) -> float | None:
     while i and play.steps[i - 1].state in SETTLED:
         i -= 1
     return play.begins[i]
+
+
+def _revertable_until(play: Play) -> float | None:
+    opened = play.first({"complete_pending_revert"})
+    return None if opened is None else opened + REVERT_WINDOW / play.timeline.pace
 
 
 def _row(play: Play, index: int, shard: tuple[str, float], seed: str) -> Row:

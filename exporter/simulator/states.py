@@ -17,6 +17,7 @@ IN_QUEUE: Final = frozenset(
     }
 )
 BLOCKING: Final = IN_QUEUE | {"complete_error", "complete_revert_error"}
+REVERT_WINDOW: Final = 30 * 60.0
 CUTOVER: Final = frozenset({"in_progress_cutover"})
 DEPLOYED: Final = frozenset({"complete", "complete_pending_revert"})
 SETTLED: Final = DEPLOYED | {

@@ -1,0 +1,163 @@
+"""Deployments that end: each counted once, whatever polls, reloads and late answers make of it."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polled import Observer, polling, simulated
+from virtual import VirtualLoop, virtually
+
+from exporter.planetscale.models import Deployment
+from exporter.polling.endings import RESULTS, Endings
+from exporter.polling.snapshot import DatabaseStatus, Key
+from exporter.simulator import Fault
+
+HOUR, DAY = 3600.0, 86400.0
+KEY = Key("acme", "shop", 7)
+START = 1_785_000_000.0
+
+STATES = ["in_progress", "complete_pending_revert", "no_changes", *(state.value for state in RESULTS), "new", None]
+
+
+def stamp(seconds: float | None) -> str | None:
+    """A Unix time as the API writes it."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def deployment(**fields: object) -> Deployment:
+    """A deployment as the API gives it."""
+    return Deployment.model_validate(
+        {key: stamp(value) if key.endswith("_at") else value for key, value in fields.items()}  # type: ignore[arg-type] # the stamps are numbers
+    )
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one answer says of one deployment."""
+
+    number: int
+    identity: int
+    state: str | None
+    finished: float | None
+
+
+ANSWERS = st.builds(
+    Said,
+    st.integers(1, 3),
+    st.integers(1, 2),
+    st.sampled_from(STATES),
+    st.none() | st.sampled_from([START - 1, START, START + 5]),
+)
+
+
+@given(answers=st.lists(ANSWERS))
+def test_each_end_is_told_once_in_whatever_order_answers_come(answers: list[Said]) -> None:
+    """Every deployment that ended since the start is told at its first mention, and never again."""
+    observer, told = Observer(), set()
+    endings = Endings(observer, since=START)
+    last: dict[int, int] = {}
+    for each in answers:
+        before = len(observer.ends)
+        endings.note(
+            Key("acme", "shop", each.number), deployment(id=each.identity, state=each.state, finished_at=each.finished)
+        )
+        is_end = each.state in set(RESULTS) and each.finished is not None and each.finished >= START
+        is_new = is_end and last.get(each.number) != each.identity
+        if is_new:
+            last[each.number] = each.identity
+            told.add((each.number, each.identity))
+        assert len(observer.ends) - before == is_new
+    assert len(observer.ends) >= len(told)
+
+
+@pytest.mark.parametrize(
+    ("fields", "run", "wait"),
+    [
+        ({"queued_at": START, "started_at": START + 60, "finished_at": START + 360}, 300.0, 60.0),
+        ({"started_at": START + 60, "finished_at": START + 360}, 300.0, None),
+        ({"queued_at": START, "finished_at": START + 360}, None, None),
+        ({"queued_at": START + 90, "started_at": START + 400, "finished_at": START + 360}, None, 310.0),
+    ],
+)
+def test_what_lacks_a_stamp_is_left_out(fields: dict[str, float], run: float | None, wait: float | None) -> None:
+    """Durations come from the API's stamps alone; one that is missing, or makes no sense, leaves its duration out."""
+    observer = Observer()
+    Endings(observer, since=START).note(KEY, deployment(state="complete", **fields))
+    assert observer.ends == [("acme", "shop", "complete", run, wait)]
+
+
+def test_an_end_without_an_id_is_the_one_that_is_known() -> None:
+    """Answers that leave the deployment's id out count nothing twice; a new deployment of the same number counts."""
+    observer = Observer()
+    endings = Endings(observer, since=START)
+    for identity in ("a", None, "a", "b", None):
+        endings.note(KEY, deployment(id=identity, state="error", finished_at=START))
+    assert len(observer.ends) == 2
+
+
+async def until_over(loop: VirtualLoop, name: str, *targets: str, reload: Collection[str] = ()) -> Observer:
+    """Watch a deploy request from its queue to its end and an hour on, with reloads; give what was told."""
+    simulator = simulated(loop)
+    simulator.add_deploy_request("acme", "shop", "cancelled", age=DAY)
+    async with polling(loop, simulator, *targets) as polled:
+        await asyncio.sleep(10)
+        simulator.add_deploy_request("acme", "shop", name)
+        for hour in range(4):
+            await asyncio.sleep(HOUR)
+            if reload:
+                polled.reload("acme/other" if hour % 2 == 0 else "acme/shop")
+        return polled.observer
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [("revert_window", "complete"), ("reverted", "reverted"), ("failed", "failed"), ("revert_failed", "failed"),
+     ("cancelled", "cancelled")],
+)  # fmt: skip
+@pytest.mark.parametrize("target", ["acme", "acme/shop/2"])
+@virtually
+async def test_the_end_of_each_kind_is_counted(loop: VirtualLoop, name: str, result: str, target: str) -> None:
+    """Complete once its revert window is over, else failed, cancelled or reverted; what ended before is not counted."""
+    observer = await until_over(loop, name, target)
+    assert [end[:3] for end in observer.ends] == [("acme", "shop", result)]
+    assert observer.seen == {("acme", "shop")}
+
+
+@virtually
+async def test_reloads_count_nothing_twice(loop: VirtualLoop) -> None:
+    """A database that goes with a reload and comes back with the next brings no end again."""
+    observer = await until_over(loop, "revert_window", "acme/shop", reload=("acme/other",))
+    assert [end[:3] for end in observer.ends] == [("acme", "shop", "complete")]
+
+
+@virtually
+async def test_a_restart_counts_nothing_twice(loop: VirtualLoop) -> None:
+    """What ended before the process started is history, though it is found and exported."""
+    simulator = simulated(loop)
+    simulator.add_deploy_request("acme", "shop", "revert_failed", age=3 * HOUR)
+    simulator.add_deploy_request("acme", "shop", "instant", age=HOUR)
+    async with polling(loop, simulator, "acme") as polled:
+        await asyncio.sleep(HOUR / 2)
+        assert polled.keys()
+        assert polled.observer.ends == []
+
+
+@virtually
+async def test_open_deploy_requests_are_counted_by_state(loop: VirtualLoop) -> None:
+    """The unqueued ones count as well; polls that fail keep the counts until they are stale, and `up` tells."""
+    simulator = simulated(loop)
+    for name in ("ready", "ready", "failed"):
+        simulator.add_deploy_request("acme", "shop", name, age=DAY)
+    async with polling(loop, simulator, "acme/shop", "acme/shop/1") as polled:
+        await asyncio.sleep(100)
+        counts = {"ready": 2, "complete_error": 1}
+        assert polled.snapshot.databases == (DatabaseStatus("acme", "shop", True, counts),)  # type: ignore[arg-type] # states are their texts
+        simulator.fail(Fault("deploy_requests", status=500))
+        await asyncio.sleep(200)
+        assert polled.snapshot.databases == (DatabaseStatus("acme", "shop", False, counts),)  # type: ignore[arg-type] # states are their texts
+        await asyncio.sleep(400)
+        assert polled.snapshot.databases == (DatabaseStatus("acme", "shop", False, {}),)
