@@ -1,6 +1,7 @@
 """The Alertmanager configuration: who is told, what mutes what, and what a message says."""
 
 import asyncio
+import re
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -94,7 +95,7 @@ def fast_config(target: Path, receiver: str) -> Path:
     (target / "chat-url").write_text(f"{receiver}/chat")
     config = yaml.safe_load(CONFIG.read_text())
     for route in (config["route"], *config["route"]["routes"]):
-        route |= {"group_wait": "0s", "group_interval": "100ms"}
+        route |= {"group_wait": "500ms", "group_interval": "100ms"}
     for each in config["receivers"]:
         for chat in each.get("slack_configs", ()):
             chat["api_url_file"] = str(target / "chat-url")
@@ -209,14 +210,58 @@ INHIBITIONS = {
         ],
         {("PlanetScaleDeployQueueBlocked", "critical"), ("PlanetScaleDeployTableLocked", "critical")},
     ),
-    "refused credentials over failing targets, but not over a running deploy": (
+    "a failed deploy over the queue that it blocks, and who waits behind it": (
+        [
+            alert("PlanetScaleDeployOperationErrored", "critical", **REQUEST),
+            alert("PlanetScaleDeployQueueBlocked", "critical", **REQUEST),
+            alert("PlanetScaleDeployRejected", "warning", **REQUEST),
+            alert("PlanetScaleDeployQueueWaiting", "info", **{**REQUEST, "deploy_request": "43"}),
+            alert("PlanetScaleDeployRevertWindowOpen", "info", **{**REQUEST, "deploy_request": "41"}),
+        ],
+        {
+            ("PlanetScaleDeployQueueBlocked", "critical"),
+            ("PlanetScaleDeployRejected", "warning"),
+            ("PlanetScaleDeployQueueWaiting", "info"),
+        },
+    ),
+    "but not over another queue": (
+        [
+            alert("PlanetScaleDeployOperationErrored", "critical", **REQUEST),
+            alert("PlanetScaleDeployQueueBlocked", "critical", **{**REQUEST, "database": "crm"}),
+        ],
+        set(),
+    ),
+    "what ran over the rest of an outage": (
+        [
+            alert("PlanetScaleExporterPollStale", "critical", **REQUEST),
+            alert("PlanetScaleExporterPollStale", "warning", **{**REQUEST, "deploy_request": "43"}),
+            alert("PlanetScaleExporterTargetDown", "warning", target="acme"),
+        ],
+        {("PlanetScaleExporterPollStale", "warning"), ("PlanetScaleExporterTargetDown", "warning")},
+    ),
+    "refused credentials over all that fails behind them": (
         [
             alert("PlanetScaleExporterAuthFailed", "critical"),
             alert("PlanetScaleExporterTargetDown", "warning", target="acme"),
             alert("PlanetScaleExporterPollStale", "critical", **REQUEST),
             alert("PlanetScaleExporterBehind", "warning"),
         ],
-        {("PlanetScaleExporterTargetDown", "warning")},
+        {("PlanetScaleExporterTargetDown", "warning"), ("PlanetScaleExporterPollStale", "critical")},
+    ),
+    "a hit limit over what is late for it, but not over a running deploy": (
+        [
+            alert("PlanetScaleExporterRateLimited", "warning"),
+            alert("PlanetScaleExporterBehind", "warning"),
+            alert("PlanetScaleExporterPollStale", "critical", **REQUEST),
+        ],
+        {("PlanetScaleExporterBehind", "warning")},
+    ),
+    "a table that is locked over its late cutover": (
+        [
+            alert("PlanetScaleDeployTableLocked", "critical", **OPERATION),
+            alert("PlanetScaleDeployCutoverDelayed", "warning", **REQUEST),
+        ],
+        {("PlanetScaleDeployCutoverDelayed", "warning")},
     ),
     "no exporter over everything, in its cluster": (
         [
@@ -240,6 +285,29 @@ async def test_inhibition(program: Program, tmp_path: Path, newer: bool, case: s
         await alertmanager.post(*alerts)
         keys = [(each["labels"]["alertname"], each["labels"]["severity"]) for each in alerts]
         await alertmanager.settles({key: key in muted for key in keys})
+
+
+def _for_the_operator(config: dict[str, Any]) -> dict[str, Any]:
+    """A route or inhibition as the operator's resource spells it."""
+    spelled: dict[str, Any] = {}
+    for name, value in config.items():
+        parts = name.replace("matchers", "match" if name != "matchers" else "matchers").split("_")
+        key = parts[0] + "".join(part.title() for part in parts[1:])
+        if key.lower().endswith(("match", "matchers")):
+            found = (re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.*)"', each) for each in value)
+            spelled[key] = [{"name": each[1], "matchType": each[2], "value": each[3]} for each in found if each]
+        else:
+            spelled[key] = [_for_the_operator(each) for each in value] if name == "routes" else value
+    return spelled
+
+
+def test_the_operator_gets_the_same() -> None:
+    """The example for the Prometheus operator has the routes and inhibition of the configuration."""
+    config = yaml.safe_load(CONFIG.read_text())
+    spec = yaml.safe_load((FOLDER / "alertmanagerconfig.example.yaml").read_text())["spec"]
+    assert spec["route"] == _for_the_operator(config["route"])
+    assert spec["inhibitRules"] == [_for_the_operator(rule) for rule in config["inhibit_rules"]]
+    assert [each["name"] for each in spec["receivers"]] == [each["name"] for each in config["receivers"]]
 
 
 @pytest.mark.real
@@ -277,8 +345,53 @@ async def test_one_deploy_request_is_one_message(program: Program, tmp_path: Pat
                 messages[message["title"]] = message["text"]
         assert {title: text.count("|Runbook>") for title, text in messages.items()} == {
             "WARNING: PlanetScale exporter - PlanetScaleExporterBehind in short.": 1,
-            f"WARNING: acme/shop deploy request #42 - {NAME} in short.": 2,
+            f"WARNING: acme/shop deploy request #42 - {NAME} in short. (2 alerts)": 2,
         }
+
+
+@pytest.mark.real
+@GENERATIONS
+async def test_an_outage_of_many_is_one_message(program: Program, tmp_path: Path, newer: bool) -> None:
+    """What was running when PlanetScale went away is one page, with the worst summary as its title."""
+    stale = "PlanetScaleExporterPollStale"
+    many = [
+        alert(stale, severity, **{**REQUEST, "deploy_request": f"{number}", "database": f"db{number % 7}"})
+        for number in range(52)
+        for severity in ("critical", "warning")
+    ]
+    async with running(program("prometheus-alertmanager", newer=newer), tmp_path) as alertmanager:
+        await alertmanager.post(*many)
+        async with asyncio.timeout(20):
+            page = await alertmanager.receivers.pages.get()
+            message = await alertmanager.receivers.chat.get()
+        assert page["groupLabels"] == {"organization": "acme"}
+        assert len(page["alerts"]) == 52
+        assert message["title"] == f"CRITICAL: PlanetScale exporter - {stale} in short. (52 alerts)"
+        assert message["text"].count("|Runbook>") == 10
+
+
+@pytest.mark.real
+@GENERATIONS
+async def test_a_paused_queue_is_one_message_with_the_worst_on_top(
+    program: Program, tmp_path: Path, newer: bool
+) -> None:
+    """All deploy requests of a queue are one page; what else a group says does not hide the worst of it."""
+    blocked = [alert("PlanetScaleDeployQueueBlocked", "critical", **{**REQUEST, "deploy_request": n}) for n in "123"]
+    mixed = [
+        alert("PlanetScaleDeployDropsRecentlyUsedTable", "warning", **OPERATION),
+        alert("PlanetScaleDeployPendingCutover", "warning", **REQUEST),
+    ]
+    async with running(program("prometheus-alertmanager", newer=newer), tmp_path) as alertmanager:
+        await alertmanager.post(*blocked)
+        async with asyncio.timeout(20):
+            page = await alertmanager.receivers.pages.get()
+            message = await alertmanager.receivers.chat.get()
+            assert page["groupLabels"] == {"organization": "acme", "database": "shop"}
+            assert message["title"] == "CRITICAL: acme/shop - PlanetScaleDeployQueueBlocked in short. (3 alerts)"
+            await alertmanager.post(*mixed)
+            message = await alertmanager.receivers.chat.get()
+        assert message["title"].startswith("WARNING: acme/shop deploy request #42 - PlanetScaleDeploy")
+        assert "|PlanetScale>" in message["text"]
 
 
 @pytest.mark.real

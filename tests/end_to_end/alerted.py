@@ -15,11 +15,15 @@ ARGV = ("--target=acme", *FAST, "--api.requests-per-minute=6000", "--poll.stale-
 Measure = Callable[[str, object], None]
 
 
-def opened(simulator: Simulator, scenario: str, state: str, later: float) -> str:
-    """Open a deploy request in a database of its own, *later* seconds after its deployment came into *state*."""
+def opened(simulator: Simulator, scenario: str, state: str, later: float, pace: float = 1.0) -> str:
+    """Open a deploy request in a database of its own, *later* seconds after its deployment came into *state*.
+
+    It goes *pace* times as fast as it would.
+    """
     database = f"{scenario}-{len(simulator.organizations['acme'])}".replace("_", "-")
     simulator.add_database("acme", database)
-    simulator.add_deploy_request("acme", database, scenario, age=SCENARIOS[scenario].begins(state) + later)
+    age = SCENARIOS[scenario].begins(state) + later
+    simulator.add_deploy_request("acme", database, scenario, age=age, pace=pace)
     return database
 
 

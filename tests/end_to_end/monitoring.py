@@ -26,15 +26,18 @@ FindProgram = Callable[..., Path]
 def quick(rules: str) -> str:
     """The rules with every `for:` and every window shortened, 5 minutes to 2 seconds and a day to a minute.
 
-    What is longer stays longer, as the rules' own comments ask for. Thresholds on the age of values stay: old values
-    are easily had.
+    What is longer stays longer, as the rules' own comments ask for. Thresholds on stamps stay: old ones are easily
+    had. An advance must have been seen, so a stall is one after 4 seconds, and for long after 12, whatever the pace.
     """
 
     def shorter(found: re.Match[str]) -> str:
         seconds = int(found[2]) * UNITS[found[3]]
         return f"{found[1]}{2000 * (seconds / 300) ** 0.6:.0f}ms"
 
-    return re.sub(r"(\bfor: |\bkeep_firing_for: |\[|\boffset )(\d+)([smhd])(?=\]|\n|\s)", shorter, rules)
+    for threshold, seconds in (("1800", 4), ("7200", 12), ("21600", 4), ("43200", 12)):
+        rules = rules.replace(f", {threshold}, 43200)", f", {seconds}, {seconds})")
+        rules = rules.replace(f"or {threshold} * (", f"or {seconds} * (")
+    return re.sub(r"(\bfor: |\bkeep_firing_for: |\[|:|\boffset )(\d+)([smhd])(?=[\]:)\s])", shorter, rules)
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,11 @@ def _write_alertmanager(folder: Path, receiver: str) -> None:
         ("http://pager:9099/page", f"{receiver}page"),
         ("group_wait: 30s", "group_wait: 1s"),
         ("group_wait: 10s", "group_wait: 500ms"),
+        ("group_wait: 1m", "group_wait: 500ms"),
+        ("group_wait: 2m", "group_wait: 1s"),
         ("group_interval: 5m", "group_interval: 300ms"),
+        ("group_interval: 15m", "group_interval: 300ms"),
+        ("group_interval: 30m", "group_interval: 300ms"),
     ):
         assert shipped in text, f"the shipped Alertmanager configuration has no {shipped}"
         text = text.replace(shipped, ours)

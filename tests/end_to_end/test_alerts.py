@@ -40,7 +40,7 @@ async def test_a_failed_operation_pages_once_and_resolves(
         assert alert["annotations"]["runbook_url"].endswith("/PlanetScaleDeployOperationErrored.md")
         assert f"var-database={database}" in alert["annotations"]["dashboard_url"]
         await run.chat(f"CRITICAL: acme/{database} deploy request #1")
-        await run.page("PlanetScaleDeployQueueBlocked", database=database)
+        await run.mutes("PlanetScaleDeployQueueBlocked", "critical", database=database)
         simulator.close_deploy_request("acme", database, 1)
         closed_at = time.time()
         page = await run.page("PlanetScaleDeployOperationErrored", "resolved", database=database)
@@ -53,7 +53,7 @@ async def test_a_failed_operation_pages_once_and_resolves(
 async def test_an_exporter_that_loses_the_api(
     program: FindProgram, tmp_path: Path, record_property: Measure, *, newer: bool
 ) -> None:
-    """What was running pages, the rest is a ticket; refused credentials page and mute what follows from them."""
+    """What was running pages and speaks for the rest; refused credentials page and mute what follows from them."""
     simulator = acme()
     async with (
         planetscale(simulator) as api,
@@ -69,11 +69,10 @@ async def test_an_exporter_that_loses_the_api(
         page = await run.page("PlanetScaleExporterPollStale", severity="critical", database=running)
         record_property("seconds from lost to page", round(page.at - lost_at, 1))
         await run.mutes("PlanetScaleExporterPollStale", "warning", database=running)
-        await run.chat(f"WARNING: acme/{reverting} deploy request #1 - A deploy request can no longer be polled")
-        await run.chat("WARNING: PlanetScale exporter - A configured target of the exporter does not work")
+        await run.mutes("PlanetScaleExporterPollStale", "warning", database=reverting)
+        await run.mutes("PlanetScaleExporterTargetDown", "warning", target="acme")
         simulator.heal()
         await run.page("PlanetScaleExporterPollStale", "resolved", database=running)
-        await run.chat("RESOLVED: PlanetScale exporter")
         told = len(run.messages)
         simulator.revoke(CREDENTIAL)
         await run.page("PlanetScaleExporterAuthFailed", severity="critical")
