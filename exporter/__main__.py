@@ -2,9 +2,18 @@
 
 import sys
 
-from exporter.cli import main
+from exporter import signals
 
-__all__ = ["main"]
+
+def main() -> int:
+    """Run the command of the process's arguments and return the exit code."""
+    signals.take_over()
+    from exporter.cli import main as run  # noqa: PLC0415 - importing takes most of the start, and signals may come
+
+    code = run()
+    signals.ignore()
+    return code
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,7 +5,6 @@ client and plan are *swapped* by a reload.
 """
 
 import asyncio
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -16,7 +15,9 @@ import structlog
 from aiohttp import ClientSession
 
 from exporter import log as logs
+from exporter import signals
 from exporter.credentials import Credentials
+from exporter.descriptors import share
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.own import OwnSeries, open_registry
 from exporter.mistakes import ConfigError
@@ -192,10 +193,10 @@ async def running(
         log.warning(
             "token_in_clear_text", setting="api.url", effect="anyone on the way can read it", remedy="use https"
         )
-    async with open_session() as session:
+    async with open_session(share()) as session:
         application = Application(settings, credentials, load, session)
         address = settings.web.listen_address
-        listener = await listen(create_app(application.services), address.host, address.port)
+        listener = await listen(create_app(application.services), address.host, address.port, most=share())
         polling = asyncio.create_task(application.run(), name="application")
         try:
             yield application, listener
@@ -213,26 +214,21 @@ async def serve(
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(DaemonThreads())
-    started: asyncio.Future[Application] = loop.create_future()
     reloads: set[asyncio.Task[tuple[str, ...]]] = set()
-
-    async def reload() -> tuple[str, ...]:
-        return await (await started).reload()
-
-    def hang_up() -> None:
-        task = loop.create_task(reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    for number, handler in ((signal.SIGTERM, stop.set), (signal.SIGINT, stop.set), (signal.SIGHUP, hang_up)):
-        loop.add_signal_handler(number, handler)
     try:
-        async with running(settings, credentials, load) as (application, listener):
-            started.set_result(application)
-            log.info("listening", port=listener.port, version=version(), targets=len(settings.targets))
-            announce(listener.port)
-            await stop.wait()
-            log.info("stopping")
+        with signals.kept():
+            async with running(settings, credentials, load) as (application, listener):
+
+                def hang_up() -> None:
+                    task = loop.create_task(application.reload())
+                    reloads.add(task)
+                    task.add_done_callback(reloads.discard)
+
+                signals.pass_on(loop, stop.set, hang_up)
+                log.info("listening", port=listener.port, version=version(), targets=len(settings.targets))
+                announce(listener.port)
+                await stop.wait()
+                log.info("stopping")
     except OSError as error:
         address = settings.web.listen_address
         sys.stderr.write(f"web.listen_address: can't listen on {address}: {error.strerror}\n")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter import log
+from exporter import log, signals
 from exporter.credentials import Credentials
 from exporter.healthcheck import health_url, healthcheck
 from exporter.mistakes import ConfigError
@@ -55,10 +55,12 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return 0
     match line.command:
         case "healthcheck":
+            signals.give_back()
             return healthcheck(health_url(load_listen_address(argv, environ)))
         case "demo":
             return _demo(load(argv, environ, demo=True), environ)
         case "check":
+            signals.give_back()
             return _check(*configure(argv, environ), environ)
     return _serve(argv, environ)
 

@@ -94,6 +94,16 @@ async def test_reloading_is_off_unless_it_is_allowed() -> None:
         assert "web.enable_lifecycle" in await answer.text()
 
 
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://["])
+async def test_another_sites_page_reloads_nothing(origin: str) -> None:
+    """What a browser sends for a page from elsewhere is refused; the exporter's own is not."""
+    async with serving(World(mistakes=("reloaded it",))) as client:
+        async with client.post("/-/reload", headers={"Origin": origin}) as answer:
+            assert answer.status == 403
+        async with client.post("/-/reload", headers={"Origin": "http://own.example", "Host": "own.example"}) as answer:
+            assert answer.status == 500
+
+
 async def test_reloading_needs_a_post() -> None:
     """A link that is followed reloads nothing."""
     async with serving(World()) as client, client.get("/-/reload") as answer:

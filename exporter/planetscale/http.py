@@ -57,13 +57,13 @@ class RequestObserver(Protocol):
         """A request to *endpoint* ended after *seconds* with a status, or with the reason why there is none."""
 
 
-def open_session() -> ClientSession:
+def open_session(most_connections: int = 100) -> ClientSession:
     """The session that all requests share; it keeps no cookies, reads no ~/.netrc and sends no request twice.
 
     Each request has a connection of its own: what else comes on a kept one, aiohttp takes for the next one's answer.
     """
     return ClientSession(
-        connector=TCPConnector(force_close=True),
+        connector=TCPConnector(limit=most_connections, force_close=True),
         cookie_jar=DummyCookieJar(),
         timeout=ClientTimeout(total=None),
         trust_env=False,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from exporter.web.guard import guard
+from exporter.web.guard import dress_all, guard
 from exporter.web.page import POLICY, Frame, html
 from exporter.web.renders import Renders
 from exporter.web.services import Page, Services
@@ -31,6 +31,7 @@ def create_app(services: Services, middlewares: Sequence[Middleware] = ()) -> we
     """An application that serves *services*; *middlewares* see each request after the guard."""
     pages = _Pages(services)
     app = web.Application(middlewares=[guard, *middlewares], client_max_size=MAX_BYTES)
+    app.on_response_prepare.append(dress_all)
     app.add_routes(
         [
             web.get("/", pages.status),
@@ -80,7 +81,9 @@ class _Pages:
     async def ready(self, _request: web.Request) -> web.Response:
         return _probe(self._services.is_ready(), "ready", "not every target has been tried yet")
 
-    async def reload(self, _request: web.Request) -> web.Response:
+    async def reload(self, request: web.Request) -> web.Response:
+        if not _is_own_site(request):
+            raise web.HTTPForbidden(text="another site's page may not reload: its Origin is not this Host")
         if self._services.reload is None:
             raise web.HTTPForbidden(text="reloading over HTTP is off: set web.enable_lifecycle to allow it")
         mistakes = await self._services.reload()
@@ -100,6 +103,12 @@ class _Pages:
     def _look(self, asked: _Look) -> bytes:
         services = self._services
         return html(view(services.snapshot(), services.now(), asked.choice, services.shows_ddl()), asked.frame)
+
+
+def _is_own_site(request: web.Request) -> bool:
+    """Browsers name the page that a POST comes from; what is no browser names none."""
+    origin = request.headers.get("Origin")
+    return origin is None or origin.partition("://")[2].lower() == request.host.lower()
 
 
 def _probe(ok: bool, good: str, bad: str) -> web.Response:

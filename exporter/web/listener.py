@@ -2,21 +2,17 @@
 
 import asyncio
 import errno
-import logging
 import socket
 import ssl
 from typing import NamedTuple
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+
+from exporter.web.connections import Connections
 
 _SHUTDOWN_SECONDS = 1.5  # aiohttp waits twice this: first for the answer, then for whoever takes it too slowly
-_LINGERING_SECONDS = 1.0
-_IDLE_SECONDS = 120.0
 _BACKLOG = 128
 _NO_SUCH_FAMILY = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})  # `localhost` has two, machines may have one
-
-_http_log = logging.getLogger(__name__)
 
 
 class Address(NamedTuple):
@@ -29,9 +25,13 @@ class Address(NamedTuple):
 class Listener:
     """An application that is being served; `addresses` are those that were bound."""
 
-    def __init__(self, runner: web.AppRunner, addresses: tuple[Address, ...]) -> None:
+    def __init__(self, runner: web.AppRunner, sockets: list[socket.socket], connections: Connections) -> None:
         self._runner = runner
-        self.addresses = addresses
+        self._connections = connections
+        self.addresses = tuple(Address(*bound.getsockname()[:2]) for bound in sockets)
+        self._closing = asyncio.create_task(connections.close_overdue(), name="close of overdue connections")
+        for bound in sockets:
+            connections.accept(bound)
 
     @property
     def port(self) -> int:
@@ -40,28 +40,28 @@ class Listener:
 
     async def close(self) -> None:
         """Stop accepting, give the requests in flight three seconds to be finished, then cut what is left."""
+        self._closing.cancel()
+        self._connections.stop()
         await self._runner.cleanup()
+        self._connections.close_all()
+        await asyncio.sleep(0)  # what is aborted is closed by the loop's next turn
 
 
-async def listen(app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None) -> Listener:
+async def listen(
+    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None, *, most: int = 512
+) -> Listener:
     """Serve *app* on *host* (empty: on all addresses, IPv4 and IPv6) and *port* (0: a free one, the same for all).
 
-    Raises OSError where the host is not known or the port is taken.
+    It has *most* connections at once. Raises OSError where the host is not known or the port is taken.
     """
     sockets = await _bind(host, port)
-    _http_log.addFilter(_is_no_bad_request)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        logger=_http_log,
-        shutdown_timeout=_SHUTDOWN_SECONDS,
-        lingering_time=_LINGERING_SECONDS,
-        keepalive_timeout=_IDLE_SECONDS,
-    )
-    await runner.setup()
     for bound in sockets:
-        await web.SockSite(runner, bound, ssl_context=tls, backlog=_BACKLOG).start()
-    return Listener(runner, tuple(Address(*bound.getsockname()[:2]) for bound in sockets))
+        bound.setblocking(False)
+        bound.listen(_BACKLOG)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    await runner.setup()
+    assert runner.server is not None  # noqa: S101 - for the type: `setup` makes it
+    return Listener(runner, sockets, Connections(runner.server, most, tls))
 
 
 async def _bind(host: str, port: int) -> list[socket.socket]:
@@ -91,8 +91,3 @@ def _everywhere(port: int) -> socket.socket:
     if socket.has_dualstack_ipv6():
         return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
     return socket.create_server(("0.0.0.0", port))  # noqa: S104 - all addresses are what an empty host asks for
-
-
-def _is_no_bad_request(record: logging.LogRecord) -> bool:
-    """Bad requests are answered with 400; what strangers send is no event of the exporter."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
