@@ -220,6 +220,8 @@ async def serve(
             async with running(settings, credentials, load) as (application, listener):
 
                 def hang_up() -> None:
+                    if stop.is_set() or reloads:  # one that has not begun yet serves this one, too
+                        return
                     task = loop.create_task(application.reload())
                     reloads.add(task)
                     task.add_done_callback(reloads.discard)
