@@ -75,6 +75,21 @@ def test_version() -> None:
     assert f" (Python {platform.python_version()})" in run("--version").stdout  # what is not known is not said
 
 
+def test_the_revision_that_pip_installed(tmp_path: Path) -> None:
+    """Installed from a repository, the version line says from which commit."""
+    installed = tmp_path / "planetscale_exporter-9.9.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: planetscale-exporter\nVersion: 9.9\n")
+    for origin, told in (
+        ('{"vcs_info": {"vcs": "git", "commit_id": "abc123"}}', "abc123, "),
+        ("{}", ""),
+        ("no JSON", ""),
+    ):
+        (installed / "direct_url.json").write_text(origin)
+        said = run("--version", PYTHONPATH=str(tmp_path)).stdout
+        assert said == f"planetscale-exporter 9.9 ({told}Python {platform.python_version()})\n"
+
+
 @pytest.mark.parametrize("command", [[], ["check"]])
 def test_a_bad_configuration_is_exit_code_2(command: list[str], tmp_path: Path) -> None:
     """One line per mistake on standard error, no traceback and nothing of the secret, whichever command it is."""

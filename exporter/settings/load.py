@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
 
-from exporter import targets
 from exporter.credentials import Credentials, Login, Source, Sources
 from exporter.mistakes import ConfigError, given, shown
 from exporter.settings import command_line, environment
@@ -16,6 +15,7 @@ from exporter.settings.environment import Environment
 from exporter.settings.table import CONFIG_FILE, CREDENTIALS, SECTIONS, SETTINGS, TARGETS
 from exporter.settings.tree import TARGETS_ALLOWED, Api, Settings, Web, split
 from exporter.settings.yaml_file import FILE_KEYS, YamlFile, unknown_hint
+from exporter.targets import Target, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,9 +74,8 @@ def load(argv: Sequence[str], environ: Mapping[str, str], *, demo: bool = False)
         mistakes += [f"{_flag(path)}: demo brings its own" for path in _DEMO_BRINGS if layers[0].has(path)]
     fixed = {"targets": (), "api": {"url": Api().url}} if demo else {}
     settings = _validated(layers, mistakes, credentials=sources, **fixed)
-    if not demo and not (
-        file is None and _named(line, environ)
-    ):  # what is missing may stand in a file that can't be read
+    is_whole = file is not None or _named(line, environ) is None  # else what is missing may stand in the file
+    if is_whole and not demo:
         mistakes += _polled(layers, sources)
     if settings is None or mistakes:
         raise ConfigError(mistakes)
@@ -185,11 +184,11 @@ def _known(section: str) -> list[str]:
 def _polled(layers: list[_Layer], sources: Sources) -> Iterator[str]:
     """What is wrong when nothing is polled, or when an organisation that is has no credentials."""
     layer = next((layer for layer in layers if layer.has(TARGETS.path)), None)
-    texts = split(layer.value(TARGETS.path)) if layer else ()
-    organizations, is_whole = _organizations(texts if isinstance(texts, list) else ())
+    found = list(_parsed(layer.value(TARGETS.path) if layer else ()))
+    organizations = tuple(dict.fromkeys(target.organization for target in found if target and not target.exclude))
     if layer is None:
         yield f"{TARGETS.flag}: missing (or {TARGETS.env}, or targets in the file); allowed: {TARGETS_ALLOWED}"
-    elif is_whole and not organizations:
+    elif not organizations and None not in found:
         yield f"{layer.name(TARGETS.path)}: at least one target that does not exclude is needed"
     try:
         Credentials(sources, organizations)
@@ -197,36 +196,28 @@ def _polled(layers: list[_Layer], sources: Sources) -> Iterator[str]:
         yield from error.mistakes
 
 
-def _organizations(texts: Sequence[Any]) -> tuple[tuple[str, ...], bool]:
-    """The organisations that are polled, and whether every text could be read."""
-    found, is_whole = [], True
-    for text in texts:
+def _parsed(given_there: object) -> Iterator[Target | None]:
+    """Each target, None for one that can't be read, which validation tells."""
+    texts = split(given_there)
+    for text in texts if isinstance(texts, list | tuple) else [None]:
         try:
-            target = targets.parse(str(text))
+            yield parse(str(text))
         except ValueError:
-            is_whole = False
-        else:
-            found += [] if target.exclude else [target.organization]
-    return tuple(dict.fromkeys(found)), is_whole
+            yield None
 
 
 def _credentials(environ: Mapping[str, str], file: YamlFile | None, mistakes: list[str]) -> Sources:
-    """Each half from the environment, else from the file."""
-    from_environment = environment.credentials(environ, mistakes)
-    default = {**(file.default if file else {}), **from_environment}
+    """Each half from the environment, else from the file; the names say where a missing half would be."""
+    given_there = environment.credentials(environ, mistakes)
     if file is None:
-        return Sources(_login(default, CREDENTIALS) if default else None)
-    names = CREDENTIALS if from_environment else _file_names(file, "api")
-    own = file.organizations.items()
-    return Sources(
-        _login(default, names) if default else None,
-        {name: _login(login, _file_names(file, f"credentials.{name}")) for name, login in own},
-    )
+        return Sources(_login(given_there, CREDENTIALS))
+    default = _login(file.default | given_there, CREDENTIALS if given_there else _file_names(file, "api"))
+    own = {name: _login(login, _file_names(file, f"credentials.{name}")) for name, login in file.organizations.items()}
+    return Sources(default, {name: login for name, login in own.items() if login})
 
 
-def _login(found: Mapping[str, Source], names: Mapping[str, str]) -> Login:
-    """The halves that are given; *names* say how the others would be."""
-    return Login(**{half: found.get(half, Source(name)) for half, name in names.items()})
+def _login(found: Mapping[str, Source], names: Mapping[str, str]) -> Login | None:
+    return Login(**{half: found.get(half, Source(name)) for half, name in names.items()}) if found else None
 
 
 def _file_names(file: YamlFile, where: str) -> dict[str, str]:
