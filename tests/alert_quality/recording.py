@@ -117,6 +117,7 @@ class _Instance:
         registry = open_registry()
         own = OwnSeries(registry, version="0", revision="", seconds_waited=slots.seconds_waited)
         own.budget(BUDGET)
+        own.shard(*self.life.shard)
         own.reloaded(ok=True, at=self.clock.time())
         exposition = Exposition(registry, ddl=False)
         async with open_session() as session:
