@@ -246,9 +246,13 @@ def test_a_deployment_is_read_whole() -> None:
             "instant_ddl": False,
             "preceding_deployments": [{}, {}],
             "deploy_operations": [CAPTURED],
+            "id": "uvkd7injje2f",
+            "deployment_revert_request": {"waiting_period_end_at": "2026-07-30T00:52:01Z"},
         }
     )
     assert deployment.model_dump(exclude={"own_operations", "summaries"}) == {
+        "identity": "uvkd7injje2f",
+        "revert_window_end": 1785372721.0,
         "number": 7,
         "state": DeploymentState.IN_PROGRESS,
         "into_branch": "main",

@@ -199,7 +199,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         f"--config-file: the file {missing} can't be read: no such file or directory"
     ]
     assert mistakes([], {CONFIG_FILE.env: str(tmp_path)}) == [
-        f"{CONFIG_FILE.env}: the file {tmp_path} is no regular file"
+        f"{CONFIG_FILE.env}: the file {tmp_path} can't be read: is a directory"
     ]
     (tmp_path / "latin.yml").write_bytes(b"# a\n#  \xff")
     assert "line 2: is no UTF-8 text" in mistakes(["--config-file", str(tmp_path / "latin.yml")])[0]

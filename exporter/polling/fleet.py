@@ -166,8 +166,8 @@ class Fleet:
                 followed.feed = Feed.QUEUE
                 followed.rowless = not (row.operations or merge.has_no_rows_yet(row))
             if not followed.has_own_operations:
-                taken[key] = row.operations
-                status = merge.with_operations(status, row.operations, asked, now)
+                taken[key] = row.operations or merge.foreseen(status, row)
+                status = merge.with_operations(status, taken[key], asked, now)
             self._put(followed, status, now)
         self._left(scope, Feed.QUEUE, present, asked)
         database.gone_since = None if database.named else database.gone_since
@@ -318,7 +318,10 @@ class Fleet:
             status = merge.with_request(followed.status, row, asked, now)
             if status.deployment.asked == asked and not (followed.feed is Feed.QUEUE and not is_new):
                 followed.feed = _feed_of(status, is_new=is_new)
-            if is_new or followed.feed is Feed.OPEN:
+            is_foreseen = (
+                status.deployment.asked == asked and merge.has_no_rows_yet(deployment) and deployment.operations
+            )
+            if is_new or followed.feed is Feed.OPEN or is_foreseen:
                 taken[key] = deployment.operations
                 status = merge.with_operations(status, deployment.operations, asked, now)
             self._put(followed, status, now)

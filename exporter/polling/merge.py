@@ -8,7 +8,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from exporter.planetscale.models import Deployment, DeploymentState, DeployRequest, Operation, Throttler
+from exporter.planetscale.models import (
+    Deployment,
+    DeploymentState,
+    DeployRequest,
+    Operation,
+    OperationState,
+    Throttler,
+)
 from exporter.planetscale.rows import Rows
 from exporter.polling.snapshot import DeployRequestStatus, Part, Watched
 
@@ -91,6 +98,14 @@ def has_no_rows_yet(deployment: Deployment) -> bool:
     """Whether the absence of operations is natural: they come when a deployment starts."""
     state = deployment.state
     return state is not None and (state.is_waiting or state.is_unqueued or state is DeploymentState.NO_CHANGES)
+
+
+def foreseen(status: DeployRequestStatus, deployment: Deployment) -> Rows[Operation]:
+    """What the list of open deploy requests said will be done, while the queue has no operations of it yet."""
+    if not has_no_rows_yet(deployment):
+        return Rows()
+    not_begun = {OperationState.PENDING, OperationState.QUEUED}
+    return Rows(tuple(one.operation for one in status.watched if one.operation.state in not_begun))
 
 
 def _watch(status: DeployRequestStatus, rows: Iterable[Operation], now: float) -> tuple[Watched, ...]:
