@@ -33,13 +33,13 @@ from exporter.polling.snapshot import SnapshotStore
 from exporter.settings import Settings
 from exporter.threads import DaemonThreads
 from exporter.version import DISTRIBUTION, revision, version
-from exporter.web import Listener, Services, Webhooks, create_app, listen
+from exporter.web import Listener, Services, Webhooks, WebSecurity, access, create_app, listen
 from exporter.webhook_secrets import WebhookSecrets
 
 Load = Callable[[], tuple[Settings, Credentials]]
 
 _CREDENTIALS_EVERY: Final = 1.0
-_NEED_RESTART: Final = ("listen_address", "telemetry_path", "enable_lifecycle")
+_NEED_RESTART: Final = ("listen_address", "telemetry_path", "enable_lifecycle", "config_file")
 
 log = structlog.get_logger()
 
@@ -73,6 +73,7 @@ class Application:
         self.settings = settings
         self._credentials = credentials
         self._webhook_secrets = WebhookSecrets(settings.web.webhook_secrets_file)
+        self.security = WebSecurity(settings.web.config_file)
         self._load = load
         self._session = session
         self._slots = Slots(RequestBudget(settings.api.requests_per_minute))
@@ -175,6 +176,7 @@ class Application:
         while True:
             await asyncio.sleep(_CREDENTIALS_EVERY)
             self._webhook_secrets.refresh()
+            self.security.refresh()
             if changed := self._credentials.refresh():
                 log.info("credentials_changed", organizations=", ".join(sorted(changed)))
                 self._poller.retry(changed.__contains__)
@@ -196,7 +198,9 @@ async def running(
     async with open_session(share()) as session:
         application = Application(settings, credentials, load, session)
         address = settings.web.listen_address
-        listener = await listen(create_app(application.services), address.host, address.port, most=share())
+        security = application.security
+        app = create_app(application.services, (access(security),))
+        listener = await listen(app, address.host, address.port, security.tls, most=share())
         polling = asyncio.create_task(application.run(), name="application")
         try:
             yield application, listener

@@ -45,6 +45,10 @@ def configure(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings
     """What can be swapped by a reload: read anew each time it is called. Raises ConfigError with every mistake."""
     settings = load(argv, environ)
     WebhookSecrets(settings.web.webhook_secrets_file)  # so that its mistake is one of the configuration
+    if settings.web.config_file is not None:
+        from exporter.web.security import WebSecurity  # noqa: PLC0415 - few have one, and it takes time to import
+
+        WebSecurity(settings.web.config_file)
     return settings, Credentials(settings.credentials, settings.organizations)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -31,9 +32,21 @@ def healthcheck(url: str) -> int:
 
 def _problem(url: str) -> str | None:
     where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=_TIMEOUT)
+    host = where.hostname or ""
+    plain = http.client.HTTPConnection(host, where.port, timeout=_TIMEOUT)
+    problem = _asked(plain, where.path)
+    if problem is None or problem.startswith("answers"):
+        return problem
+    # It may speak TLS (web.config_file). Whose certificate it has does not matter here: this is the same machine.
+    context = ssl._create_unverified_context()  # noqa: S323, SLF001 - see above; http.client's own way to get one
+    secure = http.client.HTTPSConnection(host, where.port, timeout=_TIMEOUT, context=context)
+    answer = _asked(secure, where.path)
+    return answer if answer is None or answer.startswith("answers") else problem
+
+
+def _asked(connection: http.client.HTTPConnection, path: str) -> str | None:
     try:
-        connection.request("GET", where.path)
+        connection.request("GET", path)
         status = connection.getresponse().status
     except OSError as error:
         return f"does not answer: {error.strerror or 'timed out'}".lower()

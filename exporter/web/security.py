@@ -1,0 +1,242 @@
+"""TLS, client certificates and passwords: the exporter-toolkit's `web-config.yml`, from a file that may change.
+
+The format is that of Prometheus' exporter-toolkit (docs/web-configuration.md there). What Python's TLS can't do is a
+mistake, not ignored: `RequestClientCert` and `RequireAnyClientCert` take certificates that nobody has verified.
+"""
+
+import ssl
+import tempfile
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import structlog
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from exporter import files
+from exporter.mistakes import ConfigError
+
+_LARGEST_FILE: Final = 2**20
+_VERSIONS: Final = {
+    "TLS10": ssl.TLSVersion.TLSv1,
+    "TLS11": ssl.TLSVersion.TLSv1_1,
+    "TLS12": ssl.TLSVersion.TLSv1_2,
+    "TLS13": ssl.TLSVersion.TLSv1_3,
+}
+_CLIENTS: Final = {
+    "NoClientCert": ssl.CERT_NONE,
+    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
+    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
+}
+_CURVES: Final = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
+_CIPHERS: Final = {
+    f"TLS_ECDHE_{key}_WITH_{go}": f"ECDHE-{key}-{openssl}"
+    for key in ("ECDSA", "RSA")
+    for go, openssl in (
+        ("AES_128_GCM_SHA256", "AES128-GCM-SHA256"),
+        ("AES_256_GCM_SHA384", "AES256-GCM-SHA384"),
+        ("CHACHA20_POLY1305_SHA256", "CHACHA20-POLY1305"),
+        ("CHACHA20_POLY1305", "CHACHA20-POLY1305"),
+        ("AES_128_CBC_SHA", "AES128-SHA"),
+        ("AES_256_CBC_SHA", "AES256-SHA"),
+        ("AES_128_CBC_SHA256", "AES128-SHA256"),
+    )
+} | {
+    "TLS_RSA_WITH_AES_128_GCM_SHA256": "AES128-GCM-SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384": "AES256-GCM-SHA384",
+}
+# Every TLS 1.3 connection may use these, whatever the file says; Go does likewise.
+_ALWAYS: Final = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
+
+log = structlog.get_logger(__name__)
+
+Version = Literal["TLS10", "TLS11", "TLS12", "TLS13"]
+Header = Literal[
+    "Content-Security-Policy",
+    "X-Frame-Options",
+    "X-Content-Type-Options",
+    "X-XSS-Protection",
+    "Strict-Transport-Security",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class TLS(_Section):
+    """`tls_server_config`; paths are relative to the file."""
+
+    cert_file: str = ""
+    key_file: str = ""
+    cert: str = ""
+    key: str = ""
+    client_auth_type: Literal["NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"] = "NoClientCert"
+    client_ca_file: str = ""
+    client_ca: str = ""
+    client_allowed_sans: list[str] = Field(default_factory=list)
+    cipher_suites: list[str] = Field(default_factory=list)
+    prefer_server_cipher_suites: bool = True
+    curve_preferences: list[Literal["CurveP256", "CurveP384", "CurveP521", "X25519"]] = Field(default_factory=list)
+    min_version: Version = "TLS12"
+    max_version: Version = "TLS13"
+
+
+class HTTP(_Section):
+    """`http_server_config`; HTTP/2 is not spoken, and `http2` is taken without effect."""
+
+    http2: bool = True
+    headers: dict[Header, str] = Field(default_factory=dict)
+
+
+class WebConfig(_Section):
+    """The whole file."""
+
+    tls_server_config: TLS | None = None
+    http_server_config: HTTP = Field(default_factory=HTTP)
+    basic_auth_users: dict[str, str] = Field(default_factory=dict)
+
+
+class WebSecurity:
+    """What is in force; `refresh` reads again what has changed: users, headers, certificates and their authorities.
+
+    `tls` is the context to listen with, None without TLS; whether there is TLS, and `client_auth_type`, need a restart.
+
+    Raises ConfigError when the file, or one that it names, can't be used.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._seen: dict[str, files.Signature] = {}
+        self._problem = ""
+        self.config = WebConfig()
+        self.tls: ssl.SSLContext | None = None
+        if path is None:
+            return
+        try:
+            self._read(path)
+        except files.UnreadableError as error:
+            raise ConfigError([f"web.config_file: {path} {error}"]) from None
+
+    def refresh(self) -> None:
+        """Read again what has changed; what is wrong is logged once, and what was in force stays."""
+        if self._path is None:
+            return
+        try:
+            if all(files.signature(path) == seen for path, seen in self._seen.items()):
+                return
+            self._read(self._path)
+        except (ConfigError, files.UnreadableError) as error:
+            if str(error) != self._problem:
+                self._problem = str(error)
+                log.warning("web_config_unusable", file=self._path, problem=self._problem, kept="what was in force")
+            return
+        self._problem = ""
+        log.info("web_config_changed", file=self._path)
+
+    def _read(self, path: str) -> None:
+        seen = {path: files.signature(path)}  # before the contents: a change between the two is seen next time
+        config = parse(path, files.read(path, _LARGEST_FILE))
+        context = None
+        if tls := config.tls_server_config:
+            named = (tls.cert_file, tls.key_file, tls.client_ca_file)
+            at = {name: str(Path(path).parent / name) for name in named if name}
+            try:
+                seen |= {each: files.signature(each) for each in at.values()}
+            except files.UnreadableError as error:
+                missing = next(each for each in at.values() if not Path(each).is_file())
+                raise ConfigError([f"web.config_file: {path}: tls_server_config: {missing} {error}"]) from None
+            context = _context(path, tls, at)
+        self._seen, self.config = seen, config
+        if self.tls is None:
+            self.tls = context
+        elif context is not None:
+            renewed = context
+            self.tls.sni_callback = lambda connection, _name, _context: setattr(connection, "context", renewed)
+
+
+def parse(path: str, text: bytes) -> WebConfig:
+    """The file's contents. Raises ConfigError with one line for each mistake, without values: some are secrets."""
+    where = f"web.config_file: {path}"
+    try:
+        said = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        raise ConfigError([f"{where}: is no YAML" + ("" if line is None else f" (line {line + 1})")]) from None
+    try:
+        config = WebConfig.model_validate({} if said is None else said)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{where}: {'.'.join(map(str, one['loc']))}: {_words(one)}" for one in error.errors()
+        ) from None
+    mistakes = [f"{where}: {mistake}" for mistake in _mistakes(config)]
+    if mistakes:
+        raise ConfigError(mistakes)
+    return config
+
+
+def _words(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "is no key of this file that is supported"
+    return str(error["msg"])[:1].lower() + str(error["msg"])[1:]
+
+
+def _mistakes(config: WebConfig) -> list[str]:
+    wrong = [
+        f"basic_auth_users.{name}: is no bcrypt hash"
+        for name, value in config.basic_auth_users.items()
+        if value[:2] != "$2"
+    ]
+    if (tls := config.tls_server_config) is None:
+        return wrong
+    section = "tls_server_config"
+    wrong += [
+        f"{section}: set either {name}_file or {name}"
+        for name in ("cert", "key")
+        if bool(getattr(tls, name)) == bool(getattr(tls, f"{name}_file"))
+    ]
+    if tls.client_ca and tls.client_ca_file:
+        wrong.append(f"{section}: set either client_ca_file or client_ca")
+    has_authority, verifies = bool(tls.client_ca or tls.client_ca_file), tls.client_auth_type != "NoClientCert"
+    if has_authority != verifies:
+        wrong.append(f"{section}: client_auth_type and a client_ca_file go together")
+    if tls.client_allowed_sans and tls.client_auth_type != "RequireAndVerifyClientCert":
+        wrong.append(f"{section}.client_allowed_sans: needs client_auth_type RequireAndVerifyClientCert")
+    wrong += [
+        f"{section}.cipher_suites: {name} is not known here"
+        for name in tls.cipher_suites
+        if name not in {*_CIPHERS, *_ALWAYS}
+    ]
+    if _VERSIONS[tls.min_version] > _VERSIONS[tls.max_version]:
+        wrong.append(f"{section}: min_version is above max_version")
+    return wrong
+
+
+def _context(path: str, tls: TLS, at: dict[str, str]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version, context.maximum_version = _VERSIONS[tls.min_version], _VERSIONS[tls.max_version]
+    context.verify_mode = _CLIENTS[tls.client_auth_type]
+    if tls.prefer_server_cipher_suites:
+        context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+    if tls.curve_preferences:
+        context.set_ecdh_curve(_CURVES[tls.curve_preferences[0]])  # Python takes one
+    try:
+        if suites := [_CIPHERS[name] for name in tls.cipher_suites if name in _CIPHERS]:
+            context.set_ciphers(":".join(suites))
+        with tempfile.TemporaryDirectory() as folder:
+            files_of = {}
+            for name in ("cert", "key"):
+                files_of[name] = at.get(getattr(tls, f"{name}_file")) or str(Path(folder) / name)
+                if inline := getattr(tls, name):
+                    Path(files_of[name]).write_text(inline)
+            context.load_cert_chain(files_of["cert"], files_of["key"], password=_refuse)
+        if tls.client_auth_type != "NoClientCert":
+            context.load_verify_locations(at.get(tls.client_ca_file), cadata=tls.client_ca or None)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or "can't be read"
+        raise ConfigError([f"web.config_file: {path}: tls_server_config: {str(reason).lower()}"]) from None
+    return context
+
+
+def _refuse() -> str:
+    raise ValueError("a key with a passphrase can't be read")
