@@ -112,6 +112,7 @@ class Application:
         """Poll until cancelled; a poll loop that dies is said once, and `/-/healthy` says it from then on."""
         tasks = [
             asyncio.create_task(self._poller.run(), name="poll loop"),
+            asyncio.create_task(self._write_pages(), name="writing of what is scraped"),
             asyncio.create_task(self._watch_files(), name="watch of files that change"),
         ]
         try:
@@ -171,6 +172,13 @@ class Application:
                 spare_after=poll.idle_interval + poll.stale_after,
             ),
         )
+
+    async def _write_pages(self) -> None:
+        """Write what polls have changed before it is scraped, beside the loop."""
+        while True:
+            await self._store.changed.wait()
+            self._store.changed.clear()
+            await asyncio.to_thread(self._exposition.keep_up, self._store.current)
 
     async def _watch_files(self) -> None:
         while True:

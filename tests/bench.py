@@ -85,9 +85,12 @@ def _payload(number: int) -> dict[str, object]:
 
 
 def partly_new(of: Snapshot) -> Snapshot:
-    """Make the snapshot after a poll of every tenth deploy request."""
-    statuses = (replace(each) if position % 10 == 0 else each for position, each in enumerate(of.deploy_requests))
-    return replace(of, deploy_requests=tuple(statuses))
+    """Make the snapshot after a poll of every tenth database."""
+    databases = {
+        scope: tuple(map(replace, statuses)) if position % 10 == 0 else statuses
+        for position, (scope, statuses) in enumerate(of.by_database.items())
+    }
+    return replace(of, by_database=databases)
 
 
 def scrape() -> Iterator[Line]:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from exporter.planetscale.models import DeployRequest, Operation, Throttler
 from exporter.planetscale.rows import parse_rows
-from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Snapshot, TargetStatus, Watched
+from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Scope, Snapshot, TargetStatus, Watched
 
 Value = TypeVar("Value")
 
@@ -43,4 +43,7 @@ def status(key: Key, payload: dict[str, Any], *, failed: bool = False) -> Deploy
 
 def snapshot(*statuses: DeployRequestStatus, targets: Iterable[TargetStatus] = ()) -> Snapshot:
     """Put deploy requests together, counting their operations."""
-    return Snapshot(statuses, tuple(targets), sum(len(each.watched) for each in statuses))
+    by_database: dict[Scope, tuple[DeployRequestStatus, ...]] = {}
+    for each in statuses:
+        by_database[each.key.scope] = (*by_database.get(each.key.scope, ()), each)
+    return Snapshot(by_database, tuple(targets), sum(len(each.watched) for each in statuses))

@@ -327,18 +327,19 @@ class Observed(DeployRequestStatus):
         return super().watched
 
 
-def test_lines_are_kept_as_long_as_the_deploy_request_is_the_same() -> None:
-    """A deploy request is written when it is new, not for every scrape, and forgotten when it has gone."""
+def test_pieces_are_kept_as_long_as_the_database_is_the_same() -> None:
+    """A database is written when something in it is new, not for every scrape, and forgotten when it has gone."""
     exposition = Exposition(CollectorRegistry(), ddl=True)
 
     def written(*statuses: DeployRequestStatus) -> set[DeployRequestStatus]:
+        of = snapshot(*statuses)
         Observed.asked.clear()
-        page = exposition.render(Snapshot(statuses), "", "", ())
+        page = exposition.render(of, "", "", ())
         asked = {*Observed.asked}
-        assert page.body.decode() == body(Snapshot(statuses))
+        assert page.body.decode() == body(of)
         return asked
 
-    first, other = (Observed(Key("acme", "shop", number), configured=True) for number in (1, 2))
+    first, other = (Observed(Key("acme", name, 1), configured=True) for name in ("shop", "web"))
     assert written(first, other) == {first, other}
     assert written(first, other) == set()
     assert written(other, first) == set()
@@ -346,6 +347,39 @@ def test_lines_are_kept_as_long_as_the_deploy_request_is_the_same() -> None:
     assert written(first, changed) == {changed}
     assert written(first) == set()
     assert written(first, changed) == {changed}
+
+
+@given(
+    changes=st.lists(
+        st.tuples(st.dictionaries(KEYS, st.one_of(st.none(), PAYLOADS), max_size=3), st.lists(TARGETS, max_size=2)),
+        min_size=2,
+        max_size=6,
+    ),
+    kept_up=st.sets(st.integers(0, 5)),
+    hides=st.integers(0, 5),
+)
+@SETTINGS
+def test_pages_follow_any_sequence_of_changes(
+    changes: list[tuple[dict[Key, dict[str, Any] | None], list[TargetStatus]]], kept_up: set[int], hides: int
+) -> None:
+    """Whatever comes, changes and goes, written ahead or not, each page is what one written from nothing is."""
+    exposition = Exposition(own_series(), ddl=True)
+    statuses: dict[Key, DeployRequestStatus] = {}
+    for step, (payloads, targets) in enumerate(changes):
+        for key, found in payloads.items():
+            if found is None:
+                statuses.pop(key, None)
+            else:
+                statuses[key] = status(key, found)
+        of = snapshot(*statuses.values(), targets=targets)
+        exposition.ddl = step < hides
+        if step in kept_up:
+            exposition.keep_up(of)
+        for accept in ("", OPENMETRICS):
+            page = exposition.render(of, accept, "gzip", ())
+            expected = Exposition(own_series(), ddl=step < hides).render(of, accept, "", ())
+            assert gzip.decompress(page.body) == expected.body
+            assert page.body.count(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff") == 1  # browsers read one member only
 
 
 def test_ddl_can_be_hidden_by_a_reload() -> None:

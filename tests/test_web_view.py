@@ -85,7 +85,7 @@ def test_of_a_large_fleet_only_what_is_wrong_has_cards() -> None:
     """All else is a line an operation, by database, and those with something wrong come first."""
     fleet = many(400, 1000)
     bad = (status(number, database="db7", deployed=deployment("complete_error")) for number in range(1000, 1100))
-    shown = seen(Snapshot((*fleet.deploy_requests, *bad), fleet.targets))
+    shown = seen(snapshot(*fleet.deploy_requests, *bad))
     cards = [card for section in shown.sections for card in section.cards]
     assert {card.group for card in cards} == {Group.WRONG}
     assert 20 < len(cards) < 60

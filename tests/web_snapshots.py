@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from snapshots import snapshot as put_together
+
 from exporter.planetscale.models import Deployment, DeployRequest, Operation, ThrottleRatio
 from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Snapshot, TargetStatus, Watched
 
@@ -75,7 +77,7 @@ def status(  # noqa: PLR0913 - what a test may want to differ
 def snapshot(*statuses: DeployRequestStatus, targets: Sequence[TargetStatus] | None = None) -> Snapshot:
     """A snapshot of these, all targets well unless said otherwise."""
     given = (TargetStatus("acme", up=True),) if targets is None else tuple(targets)
-    return Snapshot(statuses, given, sum(len(one.watched) for one in statuses))
+    return put_together(*statuses, targets=given)
 
 
 def varied() -> Snapshot:

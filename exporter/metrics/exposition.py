@@ -1,27 +1,30 @@
 """The page that Prometheus scrapes: what the snapshot holds, then the exporter's own series.
 
-The client library's encoder takes a second for 5,000 operations. So lines are written once for each deploy request
-that a poll has changed, and a scrape joins them. The rest is the client library's: negotiation, headers, own series.
+The client library's encoder takes a second for 5,000 operations. So lines are written once a database that a poll has
+changed, and kept compressed, a piece for each family; a scrape joins the pieces. Negotiation, headers and own series
+are the client library's.
 """
 
 import re
 import threading
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import is_
 from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 
 from exporter.metrics.families import SNAPSHOT_FAMILIES, Family
-from exporter.metrics.lines import DEPLOY_REQUEST_FAMILIES, Chunks, deploy_request_chunks, snapshot_chunks
-from exporter.polling.snapshot import DeployRequestStatus, Key, Snapshot
+from exporter.metrics.lines import DATABASE_FAMILIES, database_lines, snapshot_lines
+from exporter.metrics.pieces import Piece, compress, gzipped, joined, plain
+from exporter.polling.snapshot import DeployRequestStatus, Scope, Snapshot
 
-_GZIP_LEVEL: Final = 1
-_GZIP_FORMAT: Final = 31  # zlib's word for a gzip header and the largest window
 _PARAMETER: Final = re.compile(r"(?:version|escaping)=([^;,]*)")
 _EOF: Final = b"# EOF\n"
 _ANSWERABLE: Final = frozenset({"0.0.1", "0.0.4", "1.0.0", "allow-utf-8", "underscores"})
+_FAMILIES: Final[tuple[Family, ...]] = (*DATABASE_FAMILIES, *SNAPSHOT_FAMILIES)
+
+Encoder = Callable[..., bytes]
 
 
 class Page(NamedTuple):
@@ -35,60 +38,120 @@ class Page(NamedTuple):
 class Exposition:
     """Renders snapshots, in any number of threads at once; `ddl` may be changed at any time.
 
-    Lines are kept for the deploy requests of the last snapshot only.
+    Pieces are kept for the databases of the last snapshot only.
     """
 
     def __init__(self, registry: CollectorRegistry, *, ddl: bool) -> None:
         self.ddl = ddl
         self._registry = registry
-        self._written: dict[Key, _Written] = {}
         self._lock = threading.Lock()
+        self._databases: dict[Scope, _Database] = {}
+        self._families = [_Joined() for _ in DATABASE_FAMILIES]
+        self._headlines: dict[str, tuple[Piece, ...]] = {}
+        self._whole: dict[str, _Whole] = {}
+
+    def keep_up(self, snapshot: Snapshot) -> None:
+        """Write what is new in the snapshot, for the next scrape to find it; it may take long: call it in a thread."""
+        with self._lock:
+            self._write(snapshot)
 
     def render(self, snapshot: Snapshot, accept: str, accept_encoding: str, names: Sequence[str]) -> Page:
-        """The page in the format and the encoding that the headers ask for; it takes long, so call it in a thread.
+        """The page in the format and the encoding that the headers ask for; it may take long: call it in a thread.
 
         With *names*, only samples of these names are on it, and no family without any.
         """
         encoder, content_type = choose_encoder(_answerable(accept))
-        registry = self._registry.restricted_registry(names) if names else self._registry
-
-        def blocks() -> Iterator[bytes]:
-            for family, chunks in self._families(snapshot):
-                if not names or (family.name in names and any(chunks)):
-                    yield b"".join([encoder(_Empty(family)).removesuffix(_EOF), *chunks])
-            yield encoder(registry)
-
+        if names:
+            families = [
+                piece
+                for family, headline, lines in self._pieces(snapshot, encoder, content_type)
+                if family.name in names and lines.length
+                for piece in (headline, lines)
+            ]
+            own = encoder(self._registry.restricted_registry(names))
+        else:
+            families = [self._all(snapshot, encoder, content_type)]
+            own = encoder(self._registry)
+        page = joined([*families, compress([own.decode()])])
         if gzip_accepted(accept_encoding):
-            return Page(_gzip(blocks()), content_type, "gzip")
-        return Page(b"".join(blocks()), content_type, None)
+            return Page(gzipped(page), content_type, "gzip")
+        return Page(plain(page), content_type, None)
 
-    def _families(self, snapshot: Snapshot) -> Iterator[tuple[Family, list[bytes]]]:
-        """The families of the snapshot with their lines, in the order of the table."""
-        written = self._write(snapshot)
-        for position, family in enumerate(DEPLOY_REQUEST_FAMILIES):
-            yield family, [chunks[position] for chunks in written]
-        for family, chunk in zip(SNAPSHOT_FAMILIES, snapshot_chunks(snapshot), strict=True):
-            yield family, [chunk]
+    def _all(self, snapshot: Snapshot, encoder: Encoder, content_type: str) -> Piece:
+        """All families of the snapshot, kept as long as it stays the same."""
+        ddl, known = self.ddl, self._whole.get(content_type)
+        if known is None or known.snapshot is not snapshot or known.ddl != ddl:
+            found = self._pieces(snapshot, encoder, content_type)
+            piece = joined(piece for _, headline, lines in found for piece in (headline, lines))
+            known = self._whole[content_type] = _Whole(snapshot, ddl, piece)
+        return known.piece
 
-    def _write(self, snapshot: Snapshot) -> list[Chunks]:
-        """The lines of every deploy request, written where they are not known yet."""
-        ddl = self.ddl
+    def _pieces(self, snapshot: Snapshot, encoder: Encoder, content_type: str) -> Iterable[tuple[Family, Piece, Piece]]:
+        """Each family of the snapshot with its headline and its lines, in the order of the table."""
+        if content_type not in self._headlines:
+            self._headlines[content_type] = tuple(_headline(family, encoder) for family in _FAMILIES)
         with self._lock:
-            old, self._written = self._written, {}
-            for status in snapshot.deploy_requests:
-                known = old.get(status.key)
-                if known is None or known.status is not status or known.ddl != ddl:
-                    known = _Written(status, ddl, deploy_request_chunks(status, ddl=ddl))
-                self._written[status.key] = known
-            return [written.chunks for written in self._written.values()]
+            self._write(snapshot)
+            databases = [
+                family.piece_of([each.pieces[position] for each in self._databases.values()])
+                for position, family in enumerate(self._families)
+            ]
+        return zip(
+            _FAMILIES,
+            self._headlines[content_type],
+            [*databases, *map(compress, snapshot_lines(snapshot))],
+            strict=True,
+        )
+
+    def _write(self, snapshot: Snapshot) -> None:
+        """Write the databases that have changed, and forget those that have gone."""
+        ddl, old = self.ddl, self._databases
+        self._databases = {}
+        for scope, statuses in snapshot.by_database.items():
+            known = old.get(scope)
+            if known is None or known.ddl != ddl or not _are_same(known.statuses, statuses):
+                known = _Database(statuses, ddl, _written(statuses, known.pieces if known else (), ddl=ddl))
+            self._databases[scope] = known
 
 
-class _Written(NamedTuple):
-    """The lines of a deploy request, and what they were written from."""
+class _Database(NamedTuple):
+    """A database's pieces, one a family, and what they were written from."""
 
-    status: DeployRequestStatus
+    statuses: tuple[DeployRequestStatus, ...]
     ddl: bool
-    chunks: Chunks
+    pieces: tuple[Piece, ...]
+
+
+class _Whole(NamedTuple):
+    """All families of a snapshot in one format."""
+
+    snapshot: Snapshot
+    ddl: bool
+    piece: Piece
+
+
+class _Joined:
+    """A family's pieces of all databases, joined as long as they stay the same."""
+
+    def __init__(self) -> None:
+        self._of: list[Piece] = []
+        self._piece = Piece()
+
+    def piece_of(self, pieces: list[Piece]) -> Piece:
+        """The pieces as one."""
+        if not _are_same(pieces, self._of):
+            self._of, self._piece = pieces, joined(pieces)
+        return self._piece
+
+
+def _are_same(these: Sequence[object], those: Sequence[object]) -> bool:
+    return these is those or (len(these) == len(those) and all(map(is_, these, those)))
+
+
+def _written(statuses: Sequence[DeployRequestStatus], before: Sequence[Piece], *, ddl: bool) -> tuple[Piece, ...]:
+    """A database's pieces; those that are as they were *before* stay the same objects."""
+    pieces = tuple(map(compress, database_lines(statuses, ddl=ddl)))
+    return tuple(old if old == new else new for old, new in zip(before, pieces, strict=True)) if before else pieces
 
 
 class _Empty:
@@ -102,6 +165,10 @@ class _Empty:
         return [Metric(self._family.name, self._family.help, self._family.type)]
 
 
+def _headline(family: Family, encoder: Encoder) -> Piece:
+    return compress([encoder(_Empty(family)).removesuffix(_EOF).decode()])
+
+
 def _answerable(accept: str) -> str:
     """*accept* without the versions and the escaping schemes that no answer can have.
 
@@ -109,8 +176,3 @@ def _answerable(accept: str) -> str:
     names need no escaping: those who want their underscores doubled get them as they are, and are told so.
     """
     return _PARAMETER.sub(lambda found: found[0] if found[1].strip() in _ANSWERABLE else "", accept)
-
-
-def _gzip(blocks: Iterable[bytes]) -> bytes:
-    compressor = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_FORMAT)
-    return b"".join([*map(compressor.compress, blocks), compressor.flush()])

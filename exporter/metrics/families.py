@@ -376,7 +376,7 @@ SNAPSHOT_FAMILIES: Final[tuple[SnapshotFamily[Snapshot], ...]] = (
     SnapshotFamily(
         "planetscale_exporter_deploy_requests",
         "How many deploy requests are exported now.",
-        samples=_one(lambda snapshot: len(snapshot.deploy_requests)),
+        samples=_one(lambda snapshot: sum(map(len, snapshot.by_database.values()))),
     ),
     SnapshotFamily(
         "planetscale_exporter_operations",

@@ -24,56 +24,57 @@ from exporter.metrics.families import (
 from exporter.polling.snapshot import DeployRequestStatus, Snapshot
 
 Subject = TypeVar("Subject")
-Chunks = tuple[bytes, ...]
+Lines = Iterator[str]
+
+DATABASE_FAMILIES: Final[tuple[Family, ...]] = (*OPERATION_FAMILIES, *SHARD_FAMILIES, *REQUEST_FAMILIES)
 
 
-DEPLOY_REQUEST_FAMILIES: Final[tuple[Family, ...]] = (*OPERATION_FAMILIES, *SHARD_FAMILIES, *REQUEST_FAMILIES)
-
-
-def deploy_request_chunks(status: DeployRequestStatus, *, ddl: bool) -> Chunks:
-    """The lines of a deploy request, a chunk for each of `DEPLOY_REQUEST_FAMILIES`."""
-    key = (status.key.organization, status.key.database, str(status.key.number))
-    operations = [
+def database_lines(statuses: Sequence[DeployRequestStatus], *, ddl: bool) -> Iterator[Lines]:
+    """The lines of a database's deploy requests, for each of `DATABASE_FAMILIES`."""
+    keyed = [((each.key.organization, each.key.database, str(each.key.number)), each) for each in statuses]
+    operations = (
         ((*key, row.keyspace, row.table, row.name, row.id or ""), watched)
+        for key, status in keyed
         for watched in status.watched
         for row in [watched.operation]
-    ]
-    shards = [
+    )
+    shards = (
         ((*key, row.keyspace, row.table, row.name, shard.work.id or "", shard.work.shard), shard)
+        for key, status in keyed
         for shard in status.shards
         for row in [shard.summary]
-    ]
-    return (
-        *_chunks(OPERATION_FAMILIES if ddl else OPERATION_FAMILIES_WITHOUT_TEXTS, OPERATION_LABELS, operations),
-        *_chunks(SHARD_FAMILIES, SHARD_LABELS, shards),
-        *_chunks(REQUEST_FAMILIES, REQUEST_LABELS, [(key, status)]),
     )
+    yield from _lines(OPERATION_FAMILIES if ddl else OPERATION_FAMILIES_WITHOUT_TEXTS, OPERATION_LABELS, operations)
+    yield from _lines(SHARD_FAMILIES, SHARD_LABELS, shards)
+    yield from _lines(REQUEST_FAMILIES, REQUEST_LABELS, keyed)
 
 
-def snapshot_chunks(snapshot: Snapshot) -> Chunks:
-    """The lines of the snapshot as a whole, a chunk for each of `SNAPSHOT_FAMILIES`."""
-    return tuple(_chunks(SNAPSHOT_FAMILIES, (), [((), snapshot)]))
+def snapshot_lines(snapshot: Snapshot) -> Iterator[Lines]:
+    """The lines of the snapshot as a whole, for each of `SNAPSHOT_FAMILIES`."""
+    return _lines(SNAPSHOT_FAMILIES, (), [((), snapshot)])
 
 
-def _chunks(
+def _lines(
     families: Iterable[SnapshotFamily[Subject]],
     identity: tuple[str, ...],
-    subjects: Sequence[tuple[tuple[str, ...], Subject]],
-) -> Iterator[bytes]:
-    """One chunk of lines a family; of subjects that share their labels the first stays."""
+    subjects: Iterable[tuple[tuple[str, ...], Subject]],
+) -> Iterator[Lines]:
+    """The lines of each family; of subjects that share their labels the first stays."""
     bare = _template(identity)
-    named: dict[str, tuple[list[str], Subject]] = {}
+    named: dict[str, tuple[tuple[str, ...], Subject]] = {}
     for values, subject in subjects:
-        escaped = [_escape(value) for value in values]
+        escaped = tuple(map(_escape, values))
         named.setdefault(bare(*escaped), (escaped, subject))
     for family in families:
-        template = _template(family.labels)
-        lines = []
-        for labels, (escaped, subject) in named.items():
-            for more, number in family.samples(subject):
-                full = template(*escaped, *[_escape(value) for value in more]) if more else labels
-                lines.append(f"{family.name}{full} {_number(number)}\n")
-        yield "".join(lines).encode()
+        yield _family_lines(family, named)
+
+
+def _family_lines(family: SnapshotFamily[Subject], named: dict[str, tuple[tuple[str, ...], Subject]]) -> Iterator[str]:
+    name, template, samples = family.name, _template(family.labels), family.samples
+    for labels, (escaped, subject) in named.items():
+        for more, number in samples(subject):
+            full = template(*escaped, *map(_escape, more)) if more else labels
+            yield f"{name}{full} {_number(number)}\n"
 
 
 def _number(value: float) -> str:

@@ -271,8 +271,9 @@ class Fleet:
     def snapshot(self) -> Snapshot:
         """What is exported now."""
         left = self._limits.max_operations
-        exported, capped = [], {}
+        by_database, capped = {}, {}
         for scope in sorted(self._followed):
+            exported = []
             for _, followed in sorted(self._followed[scope].items()):
                 status = followed.status
                 if (over := len(status.watched) - left) > 0:
@@ -280,8 +281,9 @@ class Fleet:
                     status = replace(status, operations=replace(status.operations, value=status.watched[:left]))
                 left -= len(status.watched)
                 exported.append(status)
+            by_database[scope] = tuple(exported)
         return Snapshot(
-            tuple(exported),
+            by_database,
             self.outcomes.of_targets(self._plan),
             self._limits.max_operations - left,
             capped,

@@ -295,7 +295,7 @@ class Poller:
 
     def _publish(self) -> None:
         before = {target.text: target.up for target in self._store.current.targets}
-        self._store.current = self._fleet.snapshot()
+        self._store.put(self._fleet.snapshot())
         for target in self._store.current.targets:
             if target.up is False and before.get(target.text) is not False:
                 log.warning("target_failed", target=target.text, error=target.error)

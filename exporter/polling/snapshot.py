@@ -3,8 +3,10 @@
 All times are Unix seconds. A scrape sees one snapshot, old or new, never half of one.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 from exporter.planetscale.models import Deployment, DeploymentState, DeployRequest, Operation, ShardWork, ThrottleRatio
@@ -140,17 +142,31 @@ class DatabaseStatus:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that is exported, in the order of its keys; `capped` counts operations left out, by deploy request."""
+    """Everything that is exported, in the order of its keys; `capped` counts operations left out, by deploy request.
 
-    deploy_requests: tuple[DeployRequestStatus, ...] = ()
+    A deploy request of which nothing has changed is the same object from one snapshot to the next.
+    """
+
+    by_database: Mapping[Scope, tuple[DeployRequestStatus, ...]] = field(default_factory=dict)
     targets: tuple[TargetStatus, ...] = ()
     operations: int = 0
     capped: Mapping[Key, int] = field(default_factory=dict)
     databases: tuple[DatabaseStatus, ...] = ()
 
+    @property
+    def deploy_requests(self) -> tuple[DeployRequestStatus, ...]:
+        """Those of all databases."""
+        return tuple(chain.from_iterable(self.by_database.values()))
+
 
 class SnapshotStore:
-    """Holds the current snapshot; the poll loop puts, scrapes take."""
+    """Holds the current snapshot; the poll loop puts, scrapes take. `changed` is set whenever one is put."""
 
     def __init__(self) -> None:
         self.current = Snapshot()
+        self.changed = asyncio.Event()
+
+    def put(self, snapshot: Snapshot) -> None:
+        """Make it the current one."""
+        self.current = snapshot
+        self.changed.set()
