@@ -28,7 +28,7 @@ from exporter.planetscale.slots import Slots
 from exporter.polling.fleet import Limits
 from exporter.polling.pace import Timing
 from exporter.polling.plan import Plan, Share
-from exporter.polling.poller import Assignment, Poller
+from exporter.polling.poller import Assignment, Clock, Poller
 from exporter.polling.snapshot import SnapshotStore
 from exporter.settings import Settings
 from exporter.threads import DaemonThreads
@@ -103,7 +103,7 @@ class Application:
             reload=self.reload if self.settings.web.enable_lifecycle else None,
             webhooks=Webhooks(lambda: self._webhook_secrets.current, self._poller.hint, self._own.webhook_came),
             version=version(),
-            now=time,
+            now=Clock().now,
             shows_ddl=lambda: self.settings.metrics.ddl,
             grafana_url=lambda: (self.settings.web.grafana_url or "").rstrip("/"),
         )

@@ -162,7 +162,7 @@ class Chaos:
             part = status.operations
             if part.value is None or part.answered_at is None:
                 continue
-            at = part.answered_at - self.skew
+            at = part.answered_at.unix - self.skew
             if part.ok and status.finished_at is None and now - at > LIMIT:
                 self.report.wrong.append(f"{status.key} counts as up, its data is {now - at:.0f} s old")
             said = list(self.truths(status.key, at))

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from exporter.planetscale.models import DeployRequest, Operation, Throttler
 from exporter.planetscale.rows import parse_rows
-from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Scope, Snapshot, TargetStatus, Watched
+from exporter.polling.snapshot import DeployRequestStatus, Key, Moment, Part, Scope, Snapshot, TargetStatus, Watched
 
 Value = TypeVar("Value")
 
@@ -15,7 +15,8 @@ POLLED_AT = 1785379680.0  # 2026-07-30T02:48:00Z
 
 def known(value: Value, *, failed: bool = False) -> Part[Value]:
     """Make what a poll at POLLED_AT said last, and whether polls fail since."""
-    return Part(value, 1, POLLED_AT, POLLED_AT + 60 if failed else None, "network" if failed else "")
+    at = Moment(500, POLLED_AT)
+    return Part(value, 1, at, Moment(560, POLLED_AT + 60) if failed else None, "network" if failed else "")
 
 
 def watched(rows: Iterable[Any]) -> tuple[Watched, ...]:

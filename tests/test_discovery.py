@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from polled import LIMITS, TIMING, Polled, polling, simulated
 from virtual import EPOCH, VirtualLoop
 
-from exporter.polling.snapshot import DeployRequestStatus, Key
+from exporter.polling.snapshot import DeployRequestStatus, Key, Part
 from exporter.simulator import Change, Fault, Scenario, Step
 
 # Shorter than the defaults, so that all faults are forgotten soon.
@@ -236,12 +236,11 @@ class Discovery(RuleBasedStateMachine):
         """Every value is the truth at the moment of its answer, which came in time."""
         assert status.operations.ok
         for part in (status.operations, status.deployment):
-            assert part.answered_at is not None
-            assert part.answered_at >= since
-        then = self.truth(status.key, status.deployment.answered_at or 0)
+            assert answered(part) >= since
+        then = self.truth(status.key, answered(status.deployment))
         assert then
         assert status.state == then.state
-        then = self.truth(status.key, status.operations.answered_at or 0)
+        then = self.truth(status.key, answered(status.operations))
         assert then
         shown = [watched.operation for watched in status.watched]
         assert Counter((each.table, str(each.state), each.progress) for each in shown) == then.operations
@@ -270,6 +269,12 @@ class Discovery(RuleBasedStateMachine):
             scene.finished,
             Counter((row.change.table, row.state, row.progress) for row in scene.rows),
         )
+
+
+def answered(part: Part[Any]) -> float:
+    """The Unix time of the last good answer."""
+    assert part.answered_at is not None
+    return part.answered_at.unix
 
 
 Discovery.TestCase.settings = settings(max_examples=60, stateful_step_count=25, derandomize="CI" in os.environ)

@@ -12,7 +12,7 @@ from snapshots import POLLED_AT, known, snapshot, status
 from exporter.metrics import families
 from exporter.metrics.exposition import Exposition
 from exporter.planetscale.models import DeploymentState
-from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Snapshot, TargetStatus
+from exporter.polling.snapshot import DeployRequestStatus, Key, Moment, Part, Snapshot, TargetStatus
 
 KEY = Key("acme", "shop", 41)
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -316,7 +316,7 @@ def test_throttle_ratios_are_divided_by_100() -> None:
         (Part(), {}, {}),
         (known(()), {(): 1.0}, {(): POLLED_AT}),
         (known((), failed=True), {(): 0.0}, {(): POLLED_AT}),
-        (Part(failed_since=1.0), {(): 0.0}, {}),
+        (Part(failed_since=Moment(1.0, 1.0)), {(): 0.0}, {}),
     ],
 )
 def test_up_follows_the_polls_of_the_operations(part: Part[tuple[()]], up: Samples, last_success: Samples) -> None:

@@ -10,10 +10,11 @@ from exporter.planetscale.rows import Rows
 from exporter.polling.endings import Endings
 from exporter.polling.fleet import Fleet
 from exporter.polling.plan import Plan
-from exporter.polling.snapshot import Key
+from exporter.polling.snapshot import Key, Moment
 from exporter.targets import parse
 
 SCOPE = ("acme", "shop")
+THEN = Moment(0, 0)
 DROP = {"id": "a", "state": "pending", "operation_name": "DROP", "table_name": "old", "can_drop_data": True}
 
 
@@ -21,7 +22,7 @@ def queue(fleet: Fleet, state: str, *rows: dict[str, Any]) -> None:
     """The queue names deploy request 7 in this state, with these operations."""
     row = Deployment.model_validate({"deploy_request_number": 7, "state": state, "deploy_operations": list(rows)})
     with fleet.questions.asking() as asked:
-        fleet.queue_answered(SCOPE, [row], asked, 0)
+        fleet.queue_answered(SCOPE, [row], asked, THEN)
 
 
 def listed(fleet: Fleet, state: str, *rows: dict[str, Any]) -> None:
@@ -29,7 +30,7 @@ def listed(fleet: Fleet, state: str, *rows: dict[str, Any]) -> None:
     deployment = {"state": state, "deploy_operations": list(rows)}
     row = {"number": 7, "state": "open", "deployment_state": state, "deployment": deployment}
     with fleet.questions.asking() as asked:
-        fleet.open_answered(SCOPE, Rows((DeployRequest.model_validate(row),)), asked, 0)
+        fleet.open_answered(SCOPE, Rows((DeployRequest.model_validate(row),)), asked, THEN)
 
 
 def tables(fleet: Fleet) -> list[tuple[str, str]]:
@@ -62,5 +63,5 @@ def test_what_has_started_is_never_what_was_foreseen(fleet: Fleet) -> None:
     """A queue that says it runs, and holds no operations of it, leaves them to the operations endpoint."""
     listed(fleet, "queued", DROP)
     queue(fleet, "in_progress")
-    fleet.operations_answered(Key(*SCOPE, 7), Rows(), 99, 0)
+    fleet.operations_answered(Key(*SCOPE, 7), Rows(), 99, THEN)
     assert tables(fleet) == []

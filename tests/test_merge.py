@@ -7,13 +7,18 @@ from hypothesis import strategies as st
 
 from exporter.planetscale.models import Operation
 from exporter.polling import merge
-from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Watched
+from exporter.polling.snapshot import DeployRequestStatus, Key, Moment, Part, Watched
 
 NOW = 1_785_000_000.0
 PERCENTAGES = st.none() | st.integers(0, 100)
 ETAS = st.none() | st.integers(0, 10_000)
 ANSWERS = st.lists(st.tuples(PERCENTAGES, ETAS, st.sampled_from(["queued", "in_progress"])), min_size=1)
 POLLS = st.lists(st.tuples(st.integers(1, 50), st.sampled_from(["answer", "failure", "pause"])))
+
+
+def at(seconds: float) -> Moment:
+    """The moment so many seconds after NOW, whose clocks differ."""
+    return Moment(seconds, NOW + seconds)
 
 
 def operation(progress: int | None, eta: int | None, state: str = "in_progress", **fields: object) -> Operation:
@@ -29,7 +34,7 @@ def test_an_advance_is_a_rise_a_fall_of_the_eta_or_another_state(
     """Against the last known values, whatever nulls come in between, and nothing else is an advance."""
     known: Watched | None = None
     for number, (progress, eta, state) in enumerate(answers):
-        before, known = known, merge.watch(known, operation(progress, eta, state), NOW + number)
+        before, known = known, merge.watch(known, operation(progress, eta, state), at(number))
         if before is None:
             assert known.last_advance is None
             continue
@@ -46,18 +51,18 @@ def test_an_advance_is_a_rise_a_fall_of_the_eta_or_another_state(
 
 def test_first_sight_is_no_advance() -> None:
     """What was seen once has not been seen to advance, whenever the API says that it updated it."""
-    assert merge.watch(None, operation(5, 5, updated_at="2026-07-01T00:00:00Z"), NOW).last_advance is None
+    assert merge.watch(None, operation(5, 5, updated_at="2026-07-01T00:00:00Z"), at(0)).last_advance is None
 
 
 def test_what_comes_back_after_an_outage_is_compared_with_what_went() -> None:
     """Values that went stale are shown no more, but a copy that comes back has advanced only if it is further."""
     key = Key("acme", "shop", 1)
     for progress, expected in ((40, None), (41, NOW + 900)):
-        status = merge.with_operations(DeployRequestStatus(key, configured=True), [operation(40, 60)], 1, NOW)
-        lost = replace(status, operations=merge.failed(status.operations, "timeout", NOW + 30))
-        stale = merge.without_stale(merge.without_stale(lost, 300, NOW + 330), 300, NOW + 360)
+        status = merge.with_operations(DeployRequestStatus(key, configured=True), [operation(40, 60)], 1, at(0))
+        lost = replace(status, operations=merge.failed(status.operations, "timeout", at(30)))
+        stale = merge.without_stale(merge.without_stale(lost, 300, at(330)), 300, at(360))
         assert stale.watched == ()
-        (back,) = merge.with_operations(stale, [operation(progress, 60)], 2, NOW + 900).watched
+        (back,) = merge.with_operations(stale, [operation(progress, 60)], 2, at(900)).watched
         assert back.last_advance == expected
 
 
@@ -65,8 +70,10 @@ def test_what_comes_back_after_an_outage_is_compared_with_what_went() -> None:
 def test_a_part_keeps_the_newest_answer_until_it_is_stale(polls: list[tuple[int, str]]) -> None:
     """The answer asked for last stays through failures, up to `stale_after` seconds from the first of them."""
     part: Part[int] = Part()
-    newest, failed_since = 0, None
-    for now, (asked, what) in enumerate(polls):
+    newest = 0
+    failed_since: Moment | None = None
+    for seconds, (asked, what) in enumerate(polls):
+        now = at(seconds)
         if what == "answer" and asked >= newest:
             newest, failed_since = asked, None
         if what == "answer":
@@ -75,7 +82,7 @@ def test_a_part_keeps_the_newest_answer_until_it_is_stale(polls: list[tuple[int,
             failed_since = now if failed_since is None else failed_since
             part = merge.failed(part, "no answer", now)
         part = merge.expired(part, 10, now)
-        is_stale = failed_since is not None and now - failed_since >= 10
+        is_stale = failed_since is not None and now.since(failed_since) >= 10
         assert part.failed_since == failed_since
         if is_stale or not newest:
             assert part.value is None

@@ -9,9 +9,11 @@ from exporter.polling.endings import Endings
 from exporter.polling.fleet import Fleet
 from exporter.polling.jobs import Job, Kind
 from exporter.polling.plan import Plan
+from exporter.polling.snapshot import Moment
 from exporter.targets import parse
 
 SCOPE = ("acme", "shop")
+THEN = Moment(0, 0)
 KEY = (*SCOPE, 7)
 
 
@@ -26,7 +28,7 @@ def fleet() -> Fleet:
     """A watched database in which one deploy request runs."""
     fleet = Fleet(Plan((parse("acme/shop"),)), LIMITS, Endings(Observer(), since=0))
     with fleet.questions.asking() as asked:
-        fleet.open_answered(SCOPE, rows("in_progress"), asked, 0)
+        fleet.open_answered(SCOPE, rows("in_progress"), asked, THEN)
     assert fleet.snapshot().deploy_requests
     return fleet
 
@@ -35,18 +37,18 @@ def test_a_late_list_does_not_revive_what_was_not_found(fleet: Fleet) -> None:
     """It answered 404 while a list that still names it was on its way; one that was asked for later may name it."""
     with fleet.questions.asking() as early:
         with fleet.questions.asking():
-            fleet.failed(Job(Kind.REQUEST, *KEY), "404", 1, not_found=True)
-        fleet.open_answered(SCOPE, rows("in_progress"), early, 2)
+            fleet.failed(Job(Kind.REQUEST, *KEY), "404", THEN, not_found=True)
+        fleet.open_answered(SCOPE, rows("in_progress"), early, THEN)
     assert not fleet.snapshot().deploy_requests
     with fleet.questions.asking() as later:
-        fleet.open_answered(SCOPE, rows("in_progress"), later, 3)
+        fleet.open_answered(SCOPE, rows("in_progress"), later, THEN)
     assert fleet.snapshot().deploy_requests
 
 
 def test_what_is_taken_out_of_the_queue_goes_with_the_list_that_says_so(fleet: Fleet) -> None:
     """Nobody has it queued any more: it goes at once, and a list from before does not bring it back."""
     with fleet.questions.asking() as early, fleet.questions.asking() as later:
-        fleet.open_answered(SCOPE, rows("ready"), later, 1)
+        fleet.open_answered(SCOPE, rows("ready"), later, THEN)
         assert not fleet.snapshot().deploy_requests
-        fleet.open_answered(SCOPE, rows("in_progress"), early, 2)
+        fleet.open_answered(SCOPE, rows("in_progress"), early, THEN)
         assert not fleet.snapshot().deploy_requests

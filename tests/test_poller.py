@@ -158,7 +158,7 @@ async def test_a_failing_one_keeps_its_values_until_they_are_stale(loop: Virtual
         assert failing.watched
         since = failing.operations.failed_since
         assert since is not None
-        await asyncio.sleep(since + 299 - EPOCH - loop.time())
+        await asyncio.sleep(since.steady + 299 - loop.time())
         assert polled.status("acme", "shop", 1).watched
         await asyncio.sleep(3)
         stale = polled.status("acme", "shop", 1)
@@ -234,6 +234,46 @@ async def test_a_clock_that_is_set_back_stops_nothing(loop: VirtualLoop) -> None
         simulator.fail(rows(operation(2)))
         await asyncio.sleep(60)
         assert tables(polled) == ["table2"]
+
+
+@pytest.mark.parametrize("step", [9 * HOUR, -9 * HOUR], ids=["set forward", "set back"])
+@virtually
+async def test_a_clock_that_is_set_makes_nothing_stale_and_keeps_nothing(loop: VirtualLoop, step: float) -> None:
+    """However the clock on the wall is set, values go `poll.stale_after` seconds after the first failure."""
+    offset = 0.0
+    simulator = running(loop)
+    times = Clock(loop.time, lambda: EPOCH + loop.time() + offset)
+    async with polling(loop, simulator, "acme/shop/1", "acme/shop", times=times) as polled:
+        await asyncio.sleep(1)
+        simulator.fail(Fault("operations", status=500))
+        simulator.fail(Fault("deploy_requests", status=500))
+        await asyncio.sleep(100)
+        offset = step
+        await asyncio.sleep(190)
+        assert polled.status("acme", "shop", 1).watched
+        assert polled.snapshot.databases[0].open_requests
+        await asyncio.sleep(100)
+        assert not polled.status("acme", "shop", 1).watched
+        assert not polled.snapshot.databases[0].open_requests
+
+
+@pytest.mark.parametrize("step", [9 * HOUR, -9 * HOUR], ids=["set forward", "set back"])
+@virtually
+async def test_a_clock_that_is_set_changes_nothing_for_a_database_that_is_gone(loop: VirtualLoop, step: float) -> None:
+    """A database that the listing names no more goes after `poll.stale_after`, by a clock that nobody can set."""
+    offset = 0.0
+    simulator = simulated(loop, "shop", "ledger")
+    simulator.add_deploy_request("acme", "shop", "long_copy")
+    times = Clock(loop.time, lambda: EPOCH + loop.time() + offset)
+    async with polling(loop, simulator, "acme", times=times) as polled:
+        await asyncio.sleep(5)
+        del simulator.organizations["acme"]["shop"]
+        await asyncio.sleep(100)
+        offset = step
+        await asyncio.sleep(150)
+        assert {status.database for status in polled.snapshot.databases} == {"shop", "ledger"}
+        await asyncio.sleep(150)
+        assert {status.database for status in polled.snapshot.databases} == {"ledger"}
 
 
 # -- summaries instead of operations
@@ -531,8 +571,9 @@ async def test_last_advance(loop: VirtualLoop) -> None:
             await next_answer(polled)
             (watched,) = polled.status("acme", "shop", 1).watched
             answered_at = polled.status("acme", "shop", 1).operations.answered_at
+            assert answered_at is not None
             before = at[-1] if at else None
-            assert watched.last_advance == (answered_at if expected == "advance" else before), fields
+            assert watched.last_advance == (answered_at.unix if expected == "advance" else before), fields
             at.append(watched.last_advance)
 
 

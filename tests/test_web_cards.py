@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from web_snapshots import NOW, deployment, operation, stamp, status
+from web_snapshots import deployment, moment, operation, stamp, status
 
 from exporter.planetscale.models import DeploymentState
 from exporter.polling.snapshot import DeployRequestStatus, Key, Part
@@ -15,7 +15,7 @@ from exporter.web.states import Group, Tone
 
 def card_of(one: DeployRequestStatus) -> Card:
     """The card with everything on it."""
-    return card(one, NOW, show_ddl=True)
+    return card(one, moment(), show_ddl=True)
 
 
 def test_a_card_names_the_deploy_request_and_its_branches() -> None:
@@ -79,9 +79,9 @@ def test_failing_polls_are_wrong_and_say_why() -> None:
 def test_a_failing_side_poll_is_remarked_once() -> None:
     """What is not known beside the operations is named, unless it is the same failure again."""
     one = status(1)
-    beside = replace(one, throttle=Part(failed_since=NOW - 60, error="HTTP 403: forbidden"))
+    beside = replace(one, throttle=Part(failed_since=moment(60), error="HTTP 403: forbidden"))
     assert card_of(beside).notes[0] == Note("throttler not known for 1 min: HTTP 403: forbidden", Tone.WARN)
-    both = replace(beside, operations=replace(one.operations, failed_since=NOW - 60, error="HTTP 403: forbidden"))
+    both = replace(beside, operations=replace(one.operations, failed_since=moment(60), error="HTTP 403: forbidden"))
     assert [note.text for note in card_of(both).notes if "403" in note.text] == ["stale for 1 min: HTTP 403: forbidden"]
 
 
@@ -100,7 +100,8 @@ def test_nothing_is_invented_before_the_first_answer() -> None:
         (),
         Group.WAITING,
     )
-    failed = DeployRequestStatus(Key("acme", "shop", 1), True, Part(failed_since=NOW - 5, error="HTTP 404: not found"))
+    part: Part[Any] = Part(failed_since=moment(5), error="HTTP 404: not found")
+    failed = DeployRequestStatus(Key("acme", "shop", 1), True, part)
     assert card_of(failed).group is Group.WRONG
     assert card_of(failed).notes == (Note("stale for 5 s: HTTP 404: not found", Tone.BAD),)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from web_serving import World, serving
-from web_snapshots import NOW, deployment, many, operation, snapshot, status, summary, varied
+from web_snapshots import deployment, many, moment, operation, snapshot, status, summary, varied
 
 from exporter.polling.snapshot import Snapshot, TargetStatus
 from exporter.web.page import Frame, html
@@ -70,7 +70,7 @@ def page_of(what: Snapshot, choice: Choice = ALL, **frame: Any) -> bytes:
         "ready": True,
         "refresh": 15,
     } | frame
-    return html(view(what, NOW, choice, show_ddl=True), Frame(**around))
+    return html(view(what, moment(), choice, show_ddl=True), Frame(**around))
 
 
 def everywhere(text: str) -> Snapshot:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from web_snapshots import NOW, deployment, many, operation, snapshot, status, varied
+from web_snapshots import deployment, many, moment, operation, snapshot, status, varied
 
 from exporter.polling.snapshot import Snapshot, TargetStatus
 from exporter.web.states import Alert, Group, Tone
@@ -14,7 +14,7 @@ ALL = Choice()
 
 def seen(what: Snapshot, choice: Choice = ALL) -> View:
     """The view of a snapshot."""
-    return view(what, NOW, choice, show_ddl=True)
+    return view(what, moment(), choice, show_ddl=True)
 
 
 def test_the_summary_counts_what_a_person_asks_for_first() -> None:

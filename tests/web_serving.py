@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import ClientSession
-from web_snapshots import NOW, varied
+from web_snapshots import moment, varied
 
-from exporter.polling.snapshot import Key, Snapshot
+from exporter.polling.snapshot import Key, Moment, Snapshot
 from exporter.web import Services, Webhooks, create_app, listen
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -34,7 +34,7 @@ class World:
     asked: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     during_render: Callable[[], object] = lambda: None
     shows_ddl: bool = True
-    now: Callable[[], float] = lambda: NOW
+    now: Callable[[], Moment] = moment
     refresh_seconds: int = 15
     secrets: tuple[bytes, ...] | None = None
     watched: set[Key] = field(default_factory=set)

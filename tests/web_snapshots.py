@@ -7,9 +7,14 @@ from typing import Any
 from snapshots import snapshot as put_together
 
 from exporter.planetscale.models import Deployment, DeployRequest, Operation, ThrottleRatio
-from exporter.polling.snapshot import DeployRequestStatus, Key, Part, Snapshot, TargetStatus, Watched
+from exporter.polling.snapshot import DeployRequestStatus, Key, Moment, Part, Snapshot, TargetStatus, Watched
 
 NOW = 1_760_000_000.0
+
+
+def moment(ago: float = 0) -> Moment:
+    """The moment *ago* seconds before NOW, whose clocks differ."""
+    return Moment(50_000 - ago, NOW - ago)
 
 
 def stamp(ago: float) -> str:
@@ -62,15 +67,15 @@ def status(  # noqa: PLR0913 - what a test may want to differ
     rows = [operation()] if operations is None else operations
     watched = tuple(Watched(Operation.model_validate(row), NOW - advance_ago) for row in rows)
     asked = {"branch": "add-note", "into_branch": "main", "html_url": "https://app.planetscale.com/acme/shop/1"}
-    failed_since = None if failed_for is None else NOW - failed_for
+    failed_since = None if failed_for is None else moment(failed_for)
     ratios = tuple(ThrottleRatio.model_validate(row) for row in throttle)
     return DeployRequestStatus(
         key=Key(organization, database, number),
         configured=False,
-        operations=Part(watched, answered_at=NOW - age, failed_since=failed_since, error=error),
-        deployment=Part(Deployment.model_validate(deployed or deployment()), answered_at=NOW - age),
-        request=Part(DeployRequest.model_validate(asked if request is None else request), answered_at=NOW - age),
-        throttle=Part(ratios, answered_at=NOW - age),
+        operations=Part(watched, answered_at=moment(age), failed_since=failed_since, error=error),
+        deployment=Part(Deployment.model_validate(deployed or deployment()), answered_at=moment(age)),
+        request=Part(DeployRequest.model_validate(asked if request is None else request), answered_at=moment(age)),
+        throttle=Part(ratios, answered_at=moment(age)),
     )
 
 

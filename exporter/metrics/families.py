@@ -267,7 +267,7 @@ REQUEST_FAMILIES: Final[tuple[SnapshotFamily[DeployRequestStatus], ...]] = (
     request_family(
         "last_success_timestamp_seconds",
         "When a background poll of the deploy request last worked, as Unix time in seconds; absent until then.",
-        lambda status: status.operations.answered_at,
+        lambda status: status.operations.answered_at and status.operations.answered_at.unix,
     ),
     SnapshotFamily(
         "planetscale_deploy_request_deployment_state",

@@ -7,6 +7,7 @@ from exporter.planetscale.client import PlanetScale
 from exporter.planetscale.rows import Rows
 from exporter.polling.fleet import Fleet, Taken
 from exporter.polling.jobs import Job, Kind, requests_for
+from exporter.polling.snapshot import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Answer:
         return requests_for(len(self.rows))
 
 
-async def ask(job: Job, client: PlanetScale, fleet: Fleet, retention: float, time: Callable[[], float]) -> Answer:
+async def ask(job: Job, client: PlanetScale, fleet: Fleet, retention: float, now: Callable[[], Moment]) -> Answer:
     """Ask, and hand the answer to the fleet.
 
     Raises:
@@ -32,25 +33,25 @@ async def ask(job: Job, client: PlanetScale, fleet: Fleet, retention: float, tim
         match job.kind:
             case Kind.DATABASES:
                 databases = await client.databases(job.organization)
-                fleet.databases_answered(job.organization, databases, time())
+                fleet.databases_answered(job.organization, databases, now())
                 return Answer(databases)
             case Kind.QUEUE:
                 queue = await client.deploy_queue(*job.scope)
-                return Answer(queue, fleet.queue_answered(job.scope, queue, asked, time()))
+                return Answer(queue, fleet.queue_answered(job.scope, queue, asked, now()))
             case Kind.OPEN:
                 listed = await client.open_deploy_requests(*job.scope)
-                return Answer(listed, fleet.open_answered(job.scope, listed, asked, time()))
+                return Answer(listed, fleet.open_answered(job.scope, listed, asked, now()))
             case Kind.RECENT:
-                now = time()
-                recent = await client.ran_between(*job.scope, now - retention, now)
-                return Answer(recent, fleet.recent_answered(job.scope, recent, asked, time()))
+                unix = now().unix
+                recent = await client.ran_between(*job.scope, unix - retention, unix)
+                return Answer(recent, fleet.recent_answered(job.scope, recent, asked, now()))
             case Kind.OPERATIONS:
                 operations = await client.operations(*job.key)
-                return Answer(operations, fleet.operations_answered(job.key, operations, asked, time()))
+                return Answer(operations, fleet.operations_answered(job.key, operations, asked, now()))
             case Kind.REQUEST:
                 request = await client.deploy_request(*job.key)
-                fleet.request_answered(job.key, request, asked, time())
+                fleet.request_answered(job.key, request, asked, now())
             case Kind.THROTTLER:
                 throttler = await client.throttler(*job.key)
-                fleet.throttler_answered(job.key, throttler, asked, time())
+                fleet.throttler_answered(job.key, throttler, asked, now())
     return Answer()

@@ -6,7 +6,7 @@ from typing import Final
 
 from exporter.planetscale.models import Database, DeploymentState
 from exporter.polling.plan import Plan
-from exporter.polling.snapshot import Part
+from exporter.polling.snapshot import Moment, Part
 
 _MYSQL: Final = "mysql"
 
@@ -22,10 +22,10 @@ class WatchedDatabase:
     named: bool
     moves: bool = True
     past_found: bool = False
-    gone_since: float | None = None
+    gone_since: Moment | None = None
     open_requests: Part[Mapping[DeploymentState, int]] = field(default_factory=Part)
 
-    def gone(self, now: float) -> None:
+    def gone(self, now: Moment) -> None:
         """PlanetScale knows it no more; the first time counts."""
         self.gone_since = now if self.gone_since is None else self.gone_since
 

@@ -1,6 +1,6 @@
 """All deploy requests that are known, and what answers and failures make of them.
 
-Everything here is a function of the plan, the answers and the times passed in (Unix seconds); nothing waits or asks.
+Everything here is a function of the plan, the answers and the moments passed in; nothing waits or asks.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from exporter.polling.outcomes import Outcomes
 from exporter.polling.past import Past
 from exporter.polling.plan import Plan
 from exporter.polling.questions import Questions
-from exporter.polling.snapshot import DatabaseStatus, DeployRequestStatus, Key, Part, Scope, Snapshot
+from exporter.polling.snapshot import DatabaseStatus, DeployRequestStatus, Key, Moment, Part, Scope, Snapshot
 
 Taken = dict[Key, Rows[Operation]]
 """The operations that an answer brought, by deploy request."""
@@ -48,11 +48,11 @@ class Fleet:
         self.outcomes = Outcomes()
         self._past = Past(self.questions)
         self._endings = endings
-        self.replan(plan, limits, 0.0)
+        self.replan(plan, limits, Moment(0.0, 0.0))
 
     # -- the plan and the jobs that follow from it
 
-    def replan(self, plan: Plan, limits: Limits, now: float) -> None:
+    def replan(self, plan: Plan, limits: Limits, now: Moment) -> None:
         """Take another plan; what it still covers keeps its values."""
         self._plan, self._limits = plan, limits
         for followed in list(self._all()):
@@ -67,7 +67,7 @@ class Fleet:
             if followed.feed is Feed.NUMBER and followed.status.key not in plan.numbered:
                 self._let_expire(followed, now)
 
-    def _let_expire(self, followed: Followed, now: float) -> None:
+    def _let_expire(self, followed: Followed, now: Moment) -> None:
         """No target names it by its number any more; it goes on as one that was found in its database."""
         key, state = followed.status.key, followed.status.state
         self._databases.setdefault(key.scope, WatchedDatabase(named=False))
@@ -139,7 +139,7 @@ class Fleet:
 
     # -- answers
 
-    def databases_answered(self, organization: str, rows: Iterable[Database], now: float) -> None:
+    def databases_answered(self, organization: str, rows: Iterable[Database], now: Moment) -> None:
         """The organisation's databases; those that are missing go once `poll.stale_after` has passed."""
         found = {(organization, row.name) for row in rows if row.name and is_watched(self._plan, organization, row)}
         for name in found:
@@ -149,7 +149,7 @@ class Fleet:
             if name[0] == organization and name not in found and not database.named:
                 database.gone(now)
 
-    def queue_answered(self, scope: Scope, rows: Iterable[Deployment], asked: int, now: float) -> Taken:
+    def queue_answered(self, scope: Scope, rows: Iterable[Deployment], asked: int, now: Moment) -> Taken:
         """The database's deploy queue; what has left it is followed by its own polls."""
         taken: Taken = {}
         if not (database := self._databases.get(scope)):
@@ -174,7 +174,7 @@ class Fleet:
         self._note_moves(scope)
         return taken
 
-    def open_answered(self, scope: Scope, rows: Iterable[DeployRequest], asked: int, now: float) -> Taken:
+    def open_answered(self, scope: Scope, rows: Iterable[DeployRequest], asked: int, now: Moment) -> Taken:
         """The database's open deploy requests."""
         if not (database := self._databases.get(scope)):
             return {}
@@ -187,7 +187,7 @@ class Fleet:
         self._note_moves(scope)
         return taken
 
-    def recent_answered(self, scope: Scope, rows: Iterable[DeployRequest], asked: int, now: float) -> Taken:
+    def recent_answered(self, scope: Scope, rows: Iterable[DeployRequest], asked: int, now: Moment) -> Taken:
         """What was running lately in the database; asked for once, at the start."""
         if not (database := self._databases.get(scope)):
             return {}
@@ -197,7 +197,7 @@ class Fleet:
         self._note_moves(scope)
         return taken
 
-    def operations_answered(self, key: Key, rows: Rows[Operation], asked: int, now: float) -> Taken:
+    def operations_answered(self, key: Key, rows: Rows[Operation], asked: int, now: Moment) -> Taken:
         """The operations of one deploy request."""
         if not (followed := self._get(key)):
             return {}
@@ -206,7 +206,7 @@ class Fleet:
         self._put(followed, merge.with_operations(followed.status, taken, asked, now), now)
         return {key: taken}
 
-    def request_answered(self, key: Key, request: DeployRequest, asked: int, now: float) -> None:
+    def request_answered(self, key: Key, request: DeployRequest, asked: int, now: Moment) -> None:
         """One deploy request with its deployment."""
         if not (followed := self._get(key)):
             return
@@ -218,14 +218,14 @@ class Fleet:
         if followed.feed is not Feed.NUMBER and state is not None and state.is_unqueued:
             self._drop(key, asked)
 
-    def throttler_answered(self, key: Key, throttler: Throttler, asked: int, now: float) -> None:
+    def throttler_answered(self, key: Key, throttler: Throttler, asked: int, now: Moment) -> None:
         """The throttler of one deploy request."""
         if followed := self._get(key):
             self._put(followed, merge.with_throttle(followed.status, throttler, asked, now), now)
 
     # -- failures and the passing of time
 
-    def failed(self, job: Job, error: str, now: float, *, not_found: bool = False) -> None:
+    def failed(self, job: Job, error: str, now: Moment, *, not_found: bool = False) -> None:
         """A job has failed; what it feeds keeps its values and counts as failing."""
         self.outcomes.failed(job, error)
         match job.kind:
@@ -244,19 +244,19 @@ class Fleet:
             case Kind.THROTTLER:
                 self._fail(job.key, error, now, throttle=True)
 
-    def pass_time(self, now: float) -> set[Scope]:
+    def pass_time(self, now: Moment) -> set[Scope]:
         """Let go what has had its time; returns the scopes in which something went."""
         changed = set()
         for name, database in list(self._databases.items()):
             database.open_requests = merge.expired(database.open_requests, self._limits.stale_after, now)
-            if database.gone_since is not None and now - database.gone_since >= self._limits.stale_after:
+            if database.gone_since is not None and now.since(database.gone_since) >= self._limits.stale_after:
                 changed.add(name)
                 self._empty_database(name)
                 if not database.named:
                     self._forget_database(name)
         for followed in list(self._all()):
             status = followed.status
-            if status.finished_at is not None and now - status.finished_at >= self._limits.retention:
+            if status.finished_at is not None and now.unix - status.finished_at >= self._limits.retention:
                 self._past.retire(status.key)
                 self._forget(status.key)
                 changed.add(status.key.scope)
@@ -306,7 +306,7 @@ class Fleet:
 
     # -- inside: rows of lists
 
-    def _found(self, listed: Mapping[Key, DeployRequest], asked: int, now: float) -> Taken:
+    def _found(self, listed: Mapping[Key, DeployRequest], asked: int, now: Moment) -> Taken:
         """Rows of a list of deploy requests."""
         taken: Taken = {}
         for key, row in listed.items():
@@ -329,7 +329,7 @@ class Fleet:
             self._put(followed, status, now)
         return taken
 
-    def _admit(self, key: Key, deployment: Deployment, asked: int, *, closed: bool, now: float) -> Followed | None:
+    def _admit(self, key: Key, deployment: Deployment, asked: int, *, closed: bool, now: Moment) -> Followed | None:
         """The record to go on with, or None where the row is of no concern."""
         known, state = self._get(key), deployment.state
         if not key.number or self.is_numbered(key) or self._plan.excludes(*key) or self._past.is_late(key, asked):
@@ -350,13 +350,13 @@ class Fleet:
         if key.number and deployment and not self._plan.excludes(*key):
             self._endings.note(key, deployment)
 
-    def _finished_lately(self, key: Key, deployment: Deployment, now: float) -> bool:
+    def _finished_lately(self, key: Key, deployment: Deployment, now: Moment) -> bool:
         is_failure = deployment.state is not None and deployment.state.is_failed
         if is_failure or self._past.is_retired(key):
             return False
         was_queued = deployment.queued_at or deployment.started_at
-        at = deployment.finished_at or (now if was_queued else None)
-        return at is not None and now - at < self._limits.retention
+        at = deployment.finished_at or (now.unix if was_queued else None)
+        return at is not None and now.unix - at < self._limits.retention
 
     def _left(self, scope: Scope, feed: Feed, present: Iterable[Key], asked: int) -> None:
         """What a list feeds and does not name any more is followed by its own polls."""
@@ -369,7 +369,7 @@ class Fleet:
 
     # -- inside: failures
 
-    def _queue_failed(self, scope: Scope, error: str, now: float, *, not_found: bool) -> None:
+    def _queue_failed(self, scope: Scope, error: str, now: Moment, *, not_found: bool) -> None:
         database = self._databases.get(scope)
         if database and database.named and not_found:
             database.gone(now)
@@ -377,7 +377,7 @@ class Fleet:
             operations = not followed.has_own_operations
             self._fail(followed.status.key, error, now, deployment=True, operations=operations)
 
-    def _open_failed(self, scope: Scope, error: str, now: float) -> None:
+    def _open_failed(self, scope: Scope, error: str, now: Moment) -> None:
         if database := self._databases.get(scope):
             database.open_requests = merge.failed(database.open_requests, error, now)
         for followed in self._in(scope, Feed.OPEN):
@@ -386,7 +386,7 @@ class Fleet:
         for followed in self._in(scope, Feed.QUEUE):
             self._fail(followed.status.key, error, now, request=True)
 
-    def _fail(self, key: Key, error: str, now: float, **parts: bool) -> None:
+    def _fail(self, key: Key, error: str, now: Moment, **parts: bool) -> None:
         if not (followed := self._get(key)):
             return
         failing: Mapping[str, Part[object]] = {
@@ -394,9 +394,9 @@ class Fleet:
         }
         followed.status = replace(followed.status, **failing)  # type: ignore[arg-type] # each name has its own type
 
-    def _fresh(self, status: DeployRequestStatus, now: float) -> DeployRequestStatus:
+    def _fresh(self, status: DeployRequestStatus, now: Moment) -> DeployRequestStatus:
         answered_at = status.throttle.answered_at
-        if not status.configured and answered_at is not None and now - answered_at >= self._limits.spare_after:
+        if not status.configured and answered_at is not None and now.since(answered_at) >= self._limits.spare_after:
             status = replace(status, throttle=Part())
         return merge.without_stale(status, self._limits.stale_after, now)
 
@@ -417,9 +417,9 @@ class Fleet:
         self._followed.setdefault(status.key.scope, {})[status.key.number] = followed
         return followed
 
-    def _put(self, followed: Followed, status: DeployRequestStatus, now: float) -> None:
+    def _put(self, followed: Followed, status: DeployRequestStatus, now: Moment) -> None:
         if not status.configured:
-            status = replace(status, finished_at=finished_at(status, now))
+            status = replace(status, finished_at=finished_at(status, now.unix))
         if status.throttle != Part() and not status.moves:
             status = replace(status, throttle=Part())
         followed.status = status
@@ -445,7 +445,7 @@ class Fleet:
         del self._databases[name]
         self._past.forget_unlisted(*name)
 
-    def _all_gone(self, organization: str, now: float) -> None:
+    def _all_gone(self, organization: str, now: Moment) -> None:
         """The organisation is not known any more."""
         for name, database in self._databases.items():
             if name[0] == organization and not database.named:

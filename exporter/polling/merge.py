@@ -17,60 +17,62 @@ from exporter.planetscale.models import (
     Throttler,
 )
 from exporter.planetscale.rows import Rows
-from exporter.polling.snapshot import DeployRequestStatus, Part, Watched
+from exporter.polling.snapshot import DeployRequestStatus, Moment, Part, Watched
 
 T = TypeVar("T")
 
 
-def answered(part: Part[T], value: T, asked: int, now: float) -> Part[T]:
+def answered(part: Part[T], value: T, asked: int, now: Moment) -> Part[T]:
     """The part after a good answer."""
     return part if asked < part.asked else Part(value, asked, now)
 
 
-def failed(part: Part[T], error: str, now: float) -> Part[T]:
+def failed(part: Part[T], error: str, now: Moment) -> Part[T]:
     """The part after a failed poll: the last values stay, and the time of the first failure."""
     return replace(part, failed_since=now if part.failed_since is None else part.failed_since, error=error)
 
 
-def expired(part: Part[T], stale_after: float, now: float) -> Part[T]:
+def expired(part: Part[T], stale_after: float, now: Moment) -> Part[T]:
     """The part without its values once polls have failed for *stale_after* seconds."""
-    if part.failed_since is None or part.value is None or now - part.failed_since < stale_after:
+    if part.failed_since is None or part.value is None or now.since(part.failed_since) < stale_after:
         return part
     return replace(part, value=None)
 
 
 def with_operations(
-    status: DeployRequestStatus, rows: Iterable[Operation], asked: int, now: float
+    status: DeployRequestStatus, rows: Iterable[Operation], asked: int, now: Moment
 ) -> DeployRequestStatus:
     """After a good answer with the deploy request's operations."""
     operations = answered(status.operations, _watch(status, rows, now), asked, now)
     return replace(status, operations=operations, remembered=() if operations.ok else status.remembered)
 
 
-def with_summaries(status: DeployRequestStatus, rows: Rows[Operation], now: float) -> DeployRequestStatus:
+def with_summaries(status: DeployRequestStatus, rows: Rows[Operation], now: Moment) -> DeployRequestStatus:
     """With what the deployment's summaries say, where the last good answer had no operations."""
     if not status.operations.ok:
         return status
     return replace(status, operations=replace(status.operations, value=_watch(status, rows, now)))
 
 
-def with_deployment(status: DeployRequestStatus, deployment: Deployment, asked: int, now: float) -> DeployRequestStatus:
+def with_deployment(
+    status: DeployRequestStatus, deployment: Deployment, asked: int, now: Moment
+) -> DeployRequestStatus:
     """After a good answer with the deployment."""
     return replace(status, deployment=answered(status.deployment, deployment, asked, now))
 
 
-def with_request(status: DeployRequestStatus, request: DeployRequest, asked: int, now: float) -> DeployRequestStatus:
+def with_request(status: DeployRequestStatus, request: DeployRequest, asked: int, now: Moment) -> DeployRequestStatus:
     """After a good answer with the deploy request; its deployment comes with it, or is gone."""
     with_it = replace(status, request=answered(status.request, request, asked, now))
     return with_deployment(with_it, deployment_of(request) or Deployment(), asked, now)
 
 
-def with_throttle(status: DeployRequestStatus, throttler: Throttler, asked: int, now: float) -> DeployRequestStatus:
+def with_throttle(status: DeployRequestStatus, throttler: Throttler, asked: int, now: Moment) -> DeployRequestStatus:
     """After a good answer of the throttler."""
     return replace(status, throttle=answered(status.throttle, throttler.ratios.items, asked, now))
 
 
-def without_stale(status: DeployRequestStatus, stale_after: float, now: float) -> DeployRequestStatus:
+def without_stale(status: DeployRequestStatus, stale_after: float, now: Moment) -> DeployRequestStatus:
     """Without the values whose polls have failed for too long; of the operations it is remembered how far they were."""
     parts = (status.operations, status.deployment, status.request, status.throttle)
     if all(expired(part, stale_after, now) is part for part in parts):
@@ -108,12 +110,12 @@ def foreseen(status: DeployRequestStatus, deployment: Deployment) -> Rows[Operat
     return Rows(tuple(one.operation for one in status.watched if one.operation.state in not_begun))
 
 
-def _watch(status: DeployRequestStatus, rows: Iterable[Operation], now: float) -> tuple[Watched, ...]:
+def _watch(status: DeployRequestStatus, rows: Iterable[Operation], now: Moment) -> tuple[Watched, ...]:
     before = {watched.operation.id: watched for watched in status.watched or status.remembered}
     return tuple(watch(before.get(operation.id), operation, now) for operation in rows)
 
 
-def watch(before: Watched | None, operation: Operation, now: float) -> Watched:
+def watch(before: Watched | None, operation: Operation, now: Moment) -> Watched:
     """The operation with the time of its last advance.
 
     The percentage rose, the ETA fell or the state changed: that is an advance. A fall-back after a failover is none,
@@ -129,7 +131,7 @@ def watch(before: Watched | None, operation: Operation, now: float) -> Watched:
     )
     return Watched(
         operation,
-        now if advanced else before.last_advance,
+        now.unix if advanced else before.last_advance,
         before.known_progress if progress is None else progress,
         before.known_eta if eta is None else eta,
     )

@@ -22,7 +22,7 @@ from exporter.polling.pace import Timing, interval_of, rank_of
 from exporter.polling.plan import Plan
 from exporter.polling.schedule import Entry, Rank, Schedule, Wait, again, back_off, decide
 from exporter.polling.skips import Skips
-from exporter.polling.snapshot import Key, Scope, SnapshotStore
+from exporter.polling.snapshot import Key, Moment, Scope, SnapshotStore
 
 MAX_RUNNING: Final = 20
 _TICK: Final = 1.0
@@ -48,6 +48,10 @@ class Clock(NamedTuple):
 
     monotonic: Callable[[], float] = monotonic
     time: Callable[[], float] = time
+
+    def now(self) -> Moment:
+        """This moment by both."""
+        return Moment(self.monotonic(), self.time())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class Poller:
     def assign(self, assignment: Assignment) -> None:
         """Take other settings; what is known of what they still cover stays."""
         self._assignment = assignment
-        self._fleet.replan(assignment.plan, assignment.limits, self._clock.time())
+        self._fleet.replan(assignment.plan, assignment.limits, self._clock.now())
         for entry in list(self._schedule):
             entry.interval = self._interval(entry.job)
             self._hasten(entry.job, self._clock.monotonic() + entry.interval)
@@ -182,7 +186,7 @@ class Poller:
         """Ask once and note the outcome."""
         job, assignment = entry.job, self._assignment
         try:
-            answer = await ask(job, assignment.client, self._fleet, assignment.limits.retention, self._clock.time)
+            answer = await ask(job, assignment.client, self._fleet, assignment.limits.retention, self._clock.now)
             self._worked(entry, started, answer.requests)
         except PlanetScaleError as error:
             self._failed(entry, error.reason, str(error), not_found=isinstance(error, NotFoundError))
@@ -223,7 +227,7 @@ class Poller:
         self._observer.poll_failed(reason)
         if job in self._schedule:
             log.debug("poll_failed", target=job.subject, poll=job.kind.value, reason=reason, error=error)
-            self._fleet.failed(job, error, self._clock.time(), not_found=not_found)
+            self._fleet.failed(job, error, self._clock.now(), not_found=not_found)
 
     # -- what follows from answers and from time
 
@@ -274,7 +278,7 @@ class Poller:
         for entry in late:
             message = f"it was due {limits.stale_after:.0f}s ago and could not start; see api.requests_per_minute"
             self._fail(entry.job, "late", message)
-        changed = self._fleet.pass_time(self._clock.time())
+        changed = self._fleet.pass_time(self._clock.now())
         self._sync(changed)
         self._tell_budget()
         if late or changed:

@@ -1,6 +1,6 @@
 """What is known of the deploy requests right now: immutable, swapped whole, read by metrics and pages.
 
-All times are Unix seconds. A scrape sees one snapshot, old or new, never half of one.
+Times are Unix seconds unless they are moments. A scrape sees one snapshot, old or new, never half of one.
 """
 
 import asyncio
@@ -32,6 +32,17 @@ class Key(NamedTuple):
         return f"{self.organization}/{self.database}/{self.number}"
 
 
+class Moment(NamedTuple):
+    """A moment by two clocks: `steady` seconds that nobody can set, for ages, and Unix time, for people and samples."""
+
+    steady: float
+    unix: float
+
+    def since(self, earlier: "Moment") -> float:
+        """The seconds that have passed since, however the clock on the wall was set in between."""
+        return self.steady - earlier.steady
+
+
 @dataclass(frozen=True, slots=True)
 class Part(Generic[T_co]):
     """What one poll said last, and whether it still can be trusted.
@@ -43,8 +54,8 @@ class Part(Generic[T_co]):
 
     value: T_co | None = None
     asked: int = 0
-    answered_at: float | None = None
-    failed_since: float | None = None
+    answered_at: Moment | None = None
+    failed_since: Moment | None = None
     error: str = ""
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from exporter.planetscale.models import Deployment, DeploymentState
-from exporter.polling.snapshot import DeployRequestStatus, Key, Part
+from exporter.polling.snapshot import DeployRequestStatus, Key, Moment, Part
 from exporter.web import words
 from exporter.web.rows import Note, Row, rows, web_address
 from exporter.web.states import GROUP_TONES, Alert, Group, Meaning, Tone, meaning
@@ -34,7 +34,7 @@ class Card:
     failed: bool
     running: bool
     throttled: bool
-    answered_at: float | None
+    answered_at: Moment | None
     alerts: tuple[Alert, ...]
     urgency: int
 
@@ -66,10 +66,10 @@ class Card:
         return GROUP_TONES[self.group]
 
 
-def card(status: DeployRequestStatus, now: float, show_ddl: bool) -> Card:
+def card(status: DeployRequestStatus, now: Moment, show_ddl: bool) -> Card:
     """What a person is told of *status* at *now*; without *show_ddl* neither DDL nor error text."""
     request, deployment = status.request.value, status.deployment.value
-    means, made = _meaning(status), rows(status, now, show_ddl)
+    means, made = _meaning(status), rows(status, now.unix, show_ddl)
     finished = means.group is Group.FINISHED
     failed = not finished and (means.group is Group.WRONG or any(row.failed for row in made))
     notes = () if finished else tuple(_notes(status, now))
@@ -84,7 +84,7 @@ def card(status: DeployRequestStatus, now: float, show_ddl: bool) -> Card:
         group=Group.WRONG if wrong else means.group,
         state=means.words,
         state_tone=GROUP_TONES[means.group],
-        notes=(*notes, *(_when(deployment, now) if deployment else ())),
+        notes=(*notes, *(_when(deployment, now.unix) if deployment else ())),
         age=_age(status.operations, now),
         rows=made[:_MOST_ROWS],
         left_out=max(0, len(made) - _MOST_ROWS),
@@ -125,11 +125,11 @@ def _meaning(status: DeployRequestStatus) -> Meaning:
     return Meaning(Group.FINISHED, "all operations have ended")
 
 
-def _age(part: Part[object], now: float) -> str:
-    return "no data yet" if part.answered_at is None else f"data {words.duration(now - part.answered_at)} old"
+def _age(part: Part[object], now: Moment) -> str:
+    return "no data yet" if part.answered_at is None else f"data {words.duration(now.since(part.answered_at))} old"
 
 
-def _notes(status: DeployRequestStatus, now: float) -> Iterator[Note]:
+def _notes(status: DeployRequestStatus, now: Moment) -> Iterator[Note]:
     yield from _failing(status, now)
     deployment = status.deployment.value
     if deployment is not None:
@@ -141,15 +141,15 @@ def _notes(status: DeployRequestStatus, now: float) -> Iterator[Note]:
             yield Note(f"throttler holds back {words.percent(ratio.percentage)}{where}", Tone.WARN)
 
 
-def _failing(status: DeployRequestStatus, now: float) -> Iterator[Note]:
+def _failing(status: DeployRequestStatus, now: Moment) -> Iterator[Note]:
     own = status.operations
     if own.failed_since is not None:
-        text = f"stale for {words.duration(now - own.failed_since)}: {own.error or 'polls fail'}"
+        text = f"stale for {words.duration(now.since(own.failed_since))}: {own.error or 'polls fail'}"
         yield Note(text, Tone.BAD, Alert.STALE)
     others = (("deployment", status.deployment), ("deploy request", status.request), ("throttler", status.throttle))
     for name, part in others:
         if part.failed_since is not None and part.error != own.error:
-            since = words.duration(now - part.failed_since)
+            since = words.duration(now.since(part.failed_since))
             yield Note(f"{name} not known for {since}: {part.error or 'polls fail'}", Tone.WARN)
 
 

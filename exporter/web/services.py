@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from exporter.polling.snapshot import Snapshot
+from exporter.polling.snapshot import Moment, Snapshot
 from exporter.web.webhook import Webhooks
 
 
@@ -37,7 +37,7 @@ class Services:
 
     `is_alive`, `is_ready` and `reload` are called on the event loop, the others in a thread, where they may only read.
 
-    `reload` returns the mistakes that prevented it; it is None where reloading over HTTP is off. `now` is Unix time.
+    `reload` returns the mistakes that prevented it; it is None where reloading over HTTP is off. `now` is this moment.
     Without `shows_ddl` the status page shows neither DDL nor error text. `grafana_url` is the base URL of Grafana,
     empty where none is known.
     """
@@ -50,7 +50,7 @@ class Services:
     reload: Callable[[], Awaitable[tuple[str, ...]]] | None
     webhooks: Webhooks
     version: str
-    now: Callable[[], float]
+    now: Callable[[], Moment]
     grafana_url: Callable[[], str] = lambda: ""
     refresh_seconds: int = 15
     shows_ddl: Callable[[], bool] = lambda: True

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from exporter.polling.snapshot import DeployRequestStatus, Snapshot
+from exporter.polling.snapshot import DeployRequestStatus, Moment, Snapshot
 from exporter.web import words
 from exporter.web.cards import Card, address, card
 from exporter.web.index import Home, index
@@ -63,8 +63,8 @@ class View:
     tone: Tone
 
 
-def view(snapshot: Snapshot, now: float, choice: Choice, show_ddl: bool) -> View:
-    """What the page says of *snapshot* at *now*, a Unix time."""
+def view(snapshot: Snapshot, now: Moment, choice: Choice, show_ddl: bool) -> View:
+    """What the page says of *snapshot* at *now*."""
     wanted = [card(status, now, show_ddl) for status in snapshot.deploy_requests if choice.matches(status)]
     counts = _counts(wanted)
     shown, rest = _in_cards(sorted(wanted, key=lambda one: (_ORDER[one.group], one.urgency)))
@@ -75,7 +75,7 @@ def view(snapshot: Snapshot, now: float, choice: Choice, show_ddl: bool) -> View
     loud = [note.text for note in counts if note.tone in {Tone.BAD, Tone.RUN}]
     return View(
         title=", ".join(loud) or "nothing runs",
-        time=f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S} UTC",
+        time=f"{datetime.fromtimestamp(now.unix, UTC):%Y-%m-%d %H:%M:%S} UTC",
         counts=counts,
         age=_age(wanted, now),
         troubles=troubles[:_MOST_TROUBLES],
@@ -111,10 +111,10 @@ def _counts(cards: list[Card]) -> tuple[Note, ...]:
     )
 
 
-def _age(cards: list[Card], now: float) -> str:
+def _age(cards: list[Card], now: Moment) -> str:
     live = [one for one in cards if one.group is not Group.FINISHED] or cards
     answers = [one.answered_at for one in live if one.answered_at is not None]
-    return f"oldest data: {words.duration(now - min(answers))}" if answers else "no data yet"
+    return f"oldest data: {words.duration(now.since(min(answers)))}" if answers else "no data yet"
 
 
 def _in_cards(cards: list[Card]) -> tuple[list[Card], list[Card]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from real import unavailable
 from web_serving import World, serving
-from web_snapshots import NOW, many, varied
+from web_snapshots import many, moment, varied
 
 from exporter.polling.snapshot import Snapshot, TargetStatus
 
@@ -62,7 +62,7 @@ async def test_a_large_fleet_is_short(
 async def test_refreshing_gets_in_nobodys_way(program: Callable[..., Path]) -> None:
     """What has the focus, is open or half chosen stays so; and a page that can't be refreshed says so."""
     seconds = itertools.count()
-    world = World(snapshot=many(300, 657), now=lambda: NOW + next(seconds), refresh_seconds=1)
+    world = World(snapshot=many(300, 657), now=lambda: moment(-next(seconds)), refresh_seconds=1)
     found = await met(program, world, "refreshing")
     assert found["kept"] == [found["focused"], True]
     assert found["still"] == found["chosen"] != ""
