@@ -29,7 +29,7 @@ from exporter.polling.fleet import Limits
 from exporter.polling.pace import Timing
 from exporter.polling.plan import Plan, Share
 from exporter.polling.poller import Assignment, Clock, Poller
-from exporter.polling.snapshot import SnapshotStore
+from exporter.polling.snapshot import Moment, Snapshot, SnapshotStore
 from exporter.settings import Settings
 from exporter.threads import DaemonThreads
 from exporter.version import DISTRIBUTION, revision, version
@@ -40,6 +40,8 @@ Load = Callable[[], tuple[Settings, Credentials]]
 
 _CREDENTIALS_EVERY: Final = 1.0
 _NEED_RESTART: Final = ("listen_address", "telemetry_path", "enable_lifecycle", "config_file")
+
+_DEAD: Final = "the poll loop has stopped: restart the exporter, and please report its log"
 
 log = structlog.get_logger()
 
@@ -86,38 +88,38 @@ class Application:
         self._own.shard(settings.shard.index, settings.shard.count)
         self._own.reloaded(ok=True, at=time())
         self._exposition = Exposition(registry, ddl=settings.metrics.ddl)
-        self._poller = Poller(self._assignment(), self._slots, self._store, self._own)
-        self._has_died = False
+        self._clock = Clock()
+        self._poller = Poller(self._assignment(), self._slots, self._store, self._own, self._clock)
+        self._died_at: Moment | None = None
 
     @property
     def services(self) -> Services:
         """What the pages show and set off."""
         return Services(
             telemetry_path=self.settings.web.telemetry_path,
-            render=lambda accept, encoding, names: self._exposition.render(
-                self._store.current, accept, encoding, names
-            ),
-            snapshot=lambda: self._store.current,
-            is_alive=lambda: not self._has_died,
+            render=lambda accept, encoding, names: self._exposition.render(self._snapshot(), accept, encoding, names),
+            snapshot=self._snapshot,
+            is_alive=lambda: self._died_at is None,
             is_ready=lambda: self._poller.is_ready,
             reload=self.reload if self.settings.web.enable_lifecycle else None,
             webhooks=Webhooks(lambda: self._webhook_secrets.current, self._poller.hint, self._own.webhook_came),
             version=version(),
-            now=Clock().now,
+            now=self._clock.now,
             shows_ddl=lambda: self.settings.metrics.ddl,
             grafana_url=lambda: (self.settings.web.grafana_url or "").rstrip("/"),
         )
 
     async def run(self) -> None:
-        """Poll until cancelled; a poll loop that dies is said once, and `/-/healthy` says it from then on."""
+        """Poll until cancelled; a poll loop that dies or hangs is said once, and from then on all pages say it."""
         tasks = [
             asyncio.create_task(self._poller.run(), name="poll loop"),
+            asyncio.create_task(self._poller.silence(), name="rounds of the poll loop"),
             asyncio.create_task(self._write_pages(), name="writing of what is scraped"),
             asyncio.create_task(self._watch_files(), name="watch of files that change"),
         ]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            self._has_died = True
+            self._died_at = self._clock.now()
             for task in ended:
                 error = None if task.cancelled() else task.exception()
                 log.critical("died", task=task.get_name(), effect="nothing is polled: restart", exc_info=error)
@@ -125,6 +127,11 @@ class Application:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _snapshot(self) -> Snapshot:
+        """What polls have told, as long as there are any."""
+        snapshot = self._store.current
+        return snapshot if self._died_at is None else snapshot.lost(_DEAD, self._died_at)
 
     async def reload(self) -> tuple[str, ...]:
         """Read the configuration again and swap it whole; returns the mistakes that prevented it."""

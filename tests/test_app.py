@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -107,12 +108,22 @@ async def test_values_come_and_all_ends_with_the_context() -> None:
 async def test_a_loop_that_dies_shows_on_the_health_page(name: str) -> None:
     """Health turns to 503 for good, the log says it once, the pages go on, and the end is as ever."""
     with capture_logs() as logged:
-        async with exporting() as run:
+        async with exporting("--target=acme/shop") as run:
+            await run.until("/metrics", "planetscale_database_up")
             await run.until("/metrics", 'deploy_request="1"')
             task(name).cancel()
             await run.until("/-/healthy", "the poll loop has stopped")
             assert (await run.get("/-/healthy"))[0] == 503
-            assert (await run.get("/metrics"))[0] == 200
+            status, page = await run.get("/metrics")
+            assert status == 200
+            assert set(re.findall(r"^planetscale_(\w+)_up{.*} (.*)$", page, re.MULTILINE)) == {
+                ("database", "0.0"),
+                ("deploy_request", "0.0"),
+                ("exporter_target", "0.0"),
+            }
+            assert "planetscale_deploy_operation_state{" not in page
+            assert "planetscale_exporter_operations 0.0" in page
+            assert "the poll loop has stopped" in (await run.get("/"))[1]
             assert {"poll loop", "watch of files that change"}.isdisjoint(
                 each.get_name() for each in asyncio.all_tasks()
             )

@@ -276,6 +276,20 @@ async def test_a_clock_that_is_set_changes_nothing_for_a_database_that_is_gone(l
         assert {status.database for status in polled.snapshot.databases} == {"ledger"}
 
 
+# -- the loop itself
+
+
+@virtually
+async def test_a_loop_that_hangs_is_noticed(loop: VirtualLoop) -> None:
+    """A loop that goes round is never taken for one that hangs, however long nothing is due; one that stops is."""
+    timing = TIMING._replace(interval=HOUR, idle_interval=HOUR, discovery_interval=HOUR)
+    async with polling(loop, running(loop), "acme/shop/1", timing=timing) as polled:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(polled.poller.silence(), HOUR)
+        polled.task.cancel()
+        await asyncio.wait_for(polled.poller.silence(), 90)
+
+
 # -- summaries instead of operations
 
 

@@ -26,6 +26,7 @@ from exporter.polling.snapshot import Key, Moment, Scope, SnapshotStore
 
 MAX_RUNNING: Final = 20
 _TICK: Final = 1.0
+_LONGEST_SILENCE: Final = 60  # in ticks
 
 log = structlog.get_logger()
 
@@ -91,6 +92,7 @@ class Poller:
         self._wakeup = asyncio.Event()
         self._ready = False
         self._told_budget = False
+        self._rounds = 0
         self._sync(self._fleet.scopes())
 
     @property
@@ -132,12 +134,23 @@ class Poller:
         housekeeping = float("-inf")
         async with asyncio.TaskGroup() as polls:
             while True:
+                self._rounds += 1
                 now = self._clock.monotonic()
                 if now - housekeeping >= _TICK:
                     housekeeping = now
                     self._pass_time()
                 self._follow_hints(now)
                 await self._step(now, polls)
+
+    async def silence(self) -> None:
+        """Wait until the loop hangs: it has made no round for a minute.
+
+        A minute of ticks, for no clock tells a loop that hangs from a process that was stopped for a while.
+        """
+        quiet, seen = 0, self._rounds
+        while quiet < _LONGEST_SILENCE:
+            await asyncio.sleep(_TICK)
+            quiet, seen = quiet + 1 if self._rounds == seen else 0, self._rounds
 
     async def _step(self, now: float, polls: asyncio.TaskGroup) -> None:
         """Start a poll, or wait until there may be more to do."""

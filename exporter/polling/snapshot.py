@@ -5,7 +5,7 @@ Times are Unix seconds unless they are moments. A scrape sees one snapshot, old 
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
@@ -65,6 +65,10 @@ class Part(Generic[T_co]):
             return False
         return None if self.answered_at is None else True
 
+    def lost(self, error: str, now: Moment) -> "Part[T_co]":
+        """The part when there will be no more polls: down, without a value."""
+        return replace(self, value=None, failed_since=self.failed_since or now, error=error)
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -103,6 +107,17 @@ class DeployRequestStatus:
     throttle: Part[tuple[ThrottleRatio, ...]] = Part()
     finished_at: float | None = None
     remembered: tuple[Watched, ...] = ()
+
+    def lost(self, error: str, now: Moment) -> "DeployRequestStatus":
+        """What is left of it when there will be no more polls."""
+        return DeployRequestStatus(
+            self.key,
+            self.configured,
+            self.operations.lost(error, now),
+            self.deployment.lost(error, now),
+            self.request.lost(error, now),
+            self.throttle.lost(error, now),
+        )
 
     @property
     def state(self) -> DeploymentState | None:
@@ -168,6 +183,14 @@ class Snapshot:
     def deploy_requests(self) -> tuple[DeployRequestStatus, ...]:
         """Those of all databases."""
         return tuple(chain.from_iterable(self.by_database.values()))
+
+    def lost(self, error: str, now: Moment) -> "Snapshot":
+        """What may still be said when there will be no more polls: everything is down, and no value is known."""
+        return Snapshot(
+            {scope: tuple(one.lost(error, now) for one in known) for scope, known in self.by_database.items()},
+            tuple(replace(target, up=False, error=error) for target in self.targets),
+            databases=tuple(DatabaseStatus(one.organization, one.database, up=False) for one in self.databases),
+        )
 
 
 class SnapshotStore:
