@@ -86,6 +86,16 @@ class OwnSeries:
         for result in families.FINISHED_RESULTS:
             self._finished.labels(organization, database, result)
 
+    def deployment_awaited(self, organization: str, database: str) -> None:
+        """A deployment waits or runs: what will be observed of its end starts at 0, so that it is seen as an increase."""
+        for histogram in (self._run_seconds, self._wait_seconds):
+            histogram.labels(organization, database)
+
+    def database_gone(self, organization: str, database: str) -> None:
+        """A database is not watched any more: its series go with it."""
+        for series in (self._finished, self._run_seconds, self._wait_seconds):
+            series.remove_by_labels({"organization": organization, "database": database})
+
     def deployment_ended(
         self, organization: str, database: str, result: str, *, run: float | None, wait: float | None
     ) -> None:

@@ -24,6 +24,12 @@ class EndingObserver(Protocol):
     def database_seen(self, organization: str, database: str) -> None:
         """A database is watched, or a deploy request in it polled, for the first time."""
 
+    def deployment_awaited(self, organization: str, database: str) -> None:
+        """A deployment in the database waits or runs, the first one that was seen there."""
+
+    def database_gone(self, organization: str, database: str) -> None:
+        """A database is not watched any more, nor any deploy request in it polled."""
+
     def deployment_ended(
         self, organization: str, database: str, result: str, *, run: float | None, wait: float | None
     ) -> None:
@@ -41,7 +47,8 @@ class Endings:
         self._observer = observer
         self._since = since
         self._seen: set[Scope] = set()
-        self._told: dict[Key, str | None] = {}
+        self._awaited: set[Scope] = set()
+        self._told: dict[Key, set[str | None]] = {}
 
     def sight(self, scopes: Collection[Scope]) -> None:
         """These databases are asked about from now on."""
@@ -50,13 +57,22 @@ class Endings:
                 self._seen.add(scope)
                 self._observer.database_seen(*scope)
 
+    def lose(self, scope: Scope) -> None:
+        """This database is not asked about any more."""
+        if scope in self._seen:
+            self._seen.remove(scope)
+            self._awaited.discard(scope)
+            self._observer.database_gone(*scope)
+
     def note(self, key: Key, deployment: Deployment) -> None:
         """An answer says this of a deployment."""
+        if deployment.state is not None and deployment.state.is_moving and key.scope not in self._awaited:
+            self._awaited.add(key.scope)
+            self._observer.deployment_awaited(*key.scope)
         result = None if deployment.state is None else RESULTS.get(deployment.state)
         finished = deployment.finished_at
         if result is None or finished is None or finished < self._since or self._was_told(key, deployment.identity):
             return
-        self._told[key] = deployment.identity
         self._observer.deployment_ended(
             *key.scope,
             result,
@@ -65,8 +81,16 @@ class Endings:
         )
 
     def _was_told(self, key: Key, identity: str | None) -> bool:
-        """Whether the end of this deployment was told; one without an id is taken for the one that is known."""
-        return key in self._told and (identity is None or self._told[key] in {None, identity})
+        """Whether the end of this deployment was told, which from now on it is.
+
+        One without an id is taken for the one that is known.
+        """
+        told = self._told.setdefault(key, set())
+        was_told = identity in told or (bool(told) and None in {*told, identity})
+        if identity is not None or not told:
+            told.discard(None)
+            told.add(identity)
+        return was_told
 
 
 def _seconds(start: float | None, end: float | None) -> float | None:

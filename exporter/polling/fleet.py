@@ -444,6 +444,8 @@ class Fleet:
         self._empty_database(name)
         del self._databases[name]
         self._past.forget_unlisted(*name)
+        if name not in self._followed:
+            self._endings.lose(name)
 
     def _all_gone(self, organization: str, now: Moment) -> None:
         """The organisation is not known any more."""

@@ -36,6 +36,7 @@ def everything() -> Simulator:
         ("drop_in_use", "in_progress", 3600),
         ("gated", "pending_cutover", 3600),
         ("instant", "complete", 60),
+        ("revert_window", "complete_pending_revert", 60),
     ):
         simulator.add_database("acme", name)
         simulator.add_deploy_request("acme", name, name, age=SCENARIOS[name].begins(state) + later)
@@ -66,7 +67,7 @@ async def test_prometheus_answers_for_every_family(program: FindProgram, tmp_pat
             "python_info",
             "planetscale_exporter_target_up == 1",
             'planetscale_deploy_operation_progress_percentage{database="throttled"} > 20',
-            "count(planetscale_deploy_request_up == 1) == 5",
+            "count(planetscale_deploy_request_up == 1) == 6",
         ):
             await run.finds(expression)
         assert await run.query('{__name__=~".+_created"}') == []
@@ -86,7 +87,7 @@ async def test_promtool_finds_nothing_to_complain_of(program: FindProgram, *, ne
         planetscale(everything()) as api,
         exporting("--target=acme", f"--api.url={api.url}", *FAST, **LOGIN) as exporter,
     ):
-        await exporter.shows(5, "planetscale_deploy_request_up")
+        await exporter.shows(6, "planetscale_deploy_request_up")
         _, page = await exporter.get("/metrics", Accept="text/plain")
     assert await promtool(promtool_path, "check", "metrics", given=page) == (3, LINTED)
     code, said = await promtool(promtool_path, "check", "metrics", given="a_total 1\n")
@@ -100,7 +101,7 @@ async def test_what_prometheus_asks_for_is_what_it_gets(accept: str) -> None:
         planetscale(everything()) as api,
         exporting("--target=acme", f"--api.url={api.url}", **LOGIN) as exporter,
     ):
-        await exporter.shows(5, "planetscale_deploy_request_up")
+        await exporter.shows(6, "planetscale_deploy_request_up")
         url = f"http://127.0.0.1:{exporter.port}/metrics"
         headers = {"Accept": accept, "Accept-Encoding": "gzip", "X-Prometheus-Scrape-Timeout-Seconds": "10"}
         async with ClientSession(auto_decompress=False) as client, client.get(url, headers=headers) as answer:
