@@ -430,6 +430,26 @@ async def test_back_off_grows_and_ends_with_new_credentials(loop: VirtualLoop) -
         assert polled.status("acme", "shop", 1).operations.ok is True
 
 
+@virtually
+async def test_the_first_answer_after_an_outage_wakes_what_failed_with_it(loop: VirtualLoop) -> None:
+    """An organisation works again as a whole, so nothing there waits for the end of its own back-off."""
+    databases = [f"db-{index}" for index in range(40)]
+    simulator = simulated(loop, *databases)
+    for name in databases:
+        simulator.add_deploy_request("acme", name, "long_copy", age=HOUR)
+    async with polling(loop, simulator, "acme") as polled:
+        await asyncio.sleep(120)
+        simulator.fail(Fault(status=503))
+        await asyncio.sleep(HOUR)
+        simulator.heal()
+        for _ in range(300):
+            await asyncio.sleep(1)
+            if any(each.operations.ok for each in polled.snapshot.deploy_requests):
+                break
+        await asyncio.sleep(30)
+        assert polled.targets() == {"acme": True}
+
+
 @pytest.mark.parametrize(
     ("headers", "pause"),
     [({"Retry-After": "90"}, 90), ({"Retry-After": "86400"}, 300), ({}, 60)],

@@ -87,7 +87,7 @@ class OwnSeries:
             self._finished.labels(organization, database, result)
 
     def deployment_awaited(self, organization: str, database: str) -> None:
-        """A deployment waits or runs: what will be observed of its end starts at 0, so that it is seen as an increase."""
+        """A deployment waits or runs: what will be observed of its end starts at 0, so that it is an increase."""
         for histogram in (self._run_seconds, self._wait_seconds):
             histogram.labels(organization, database)
 

@@ -115,10 +115,7 @@ class Poller:
 
     def retry(self, is_concerned: Callable[[str], bool]) -> None:
         """Try at once what fails in the organisations concerned: their credentials have changed."""
-        for entry in list(self._schedule):
-            if entry.failures and is_concerned(entry.job.organization):
-                entry.failures = 0
-                self._hasten(entry.job, self._clock.monotonic())
+        self._hasten_failing(is_concerned)
         self._wakeup.set()
 
     def hint(self, key: Key) -> bool:
@@ -220,10 +217,13 @@ class Poller:
             self._fleet.outcomes.worked(job)
         self._broken.discard(job)
         log.debug("polled", target=job.subject, poll=job.kind.value, requests=requests)
+        outage_is_over = entry.failures > 1
         entry.failures = 0
         entry.interval = self._interval(job)
         self._schedule.finish(entry, again(entry, started, entry.interval), rank_of(job, self._fleet), requests)
         self._sync([job.scope] if job.database else self._fleet.scopes())
+        if outage_is_over:
+            self._hasten_failing(lambda organization: organization == job.organization)
 
     def _failed(self, entry: Entry, reason: str, error: str, *, not_found: bool = False) -> None:
         job, timing, now = entry.job, self._assignment.timing, self._clock.monotonic()
@@ -274,6 +274,12 @@ class Poller:
     def _hasten(self, job: Job, due: float) -> None:
         entry = self._schedule.entry(job)
         self._schedule.hasten(job, due, rank_of(job, self._fleet, first=entry.first))
+
+    def _hasten_failing(self, is_concerned: Callable[[str], bool]) -> None:
+        """Do not let what fails wait for its next try: others of the organisation work again, or will now."""
+        for entry in list(self._schedule):
+            if entry.failures and is_concerned(entry.job.organization):
+                self._hasten(entry.job, self._clock.monotonic())
 
     def _follow_hints(self, now: float) -> None:
         """Let what was hinted at be due; what runs already may have been asked too early, and is asked again."""
