@@ -1,8 +1,9 @@
 """What every test may rely on: real programs by name, and a header that says what was tested with."""
 
+import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -49,6 +50,17 @@ def program() -> Callable[..., Path]:
         return Path(found)
 
     return find
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Let a test configure logging, which is the whole process's."""
+    root = logging.getLogger()
+    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**configuration)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,17 +2,15 @@
 
 import asyncio
 import errno
-import logging
 import re
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 
 import pytest
-import structlog
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
@@ -28,14 +26,7 @@ from exporter.threads import DaemonThreads
 LOGIN = {"PLANETSCALE_SERVICE_TOKEN_ID": "acme-id", "PLANETSCALE_SERVICE_TOKEN": "acme-token"}
 
 
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """A reload configures logging, which is the whole process's."""
-    root = logging.getLogger()
-    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.configure(**configuration)
+pytestmark = pytest.mark.usefixtures("logging_as_before")  # a reload configures it
 
 
 @dataclass

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -13,16 +12,7 @@ from hypothesis import strategies as st
 
 from exporter import log
 
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    """Put the logging of the process back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 
 def fail() -> None:

@@ -1,8 +1,11 @@
 """What holds for every answer."""
 
+import io
+
 import pytest
 from web_serving import World, serving
 
+from exporter import log
 from exporter.web.page import POLICY
 
 
@@ -11,15 +14,17 @@ def burst() -> None:
     raise RuntimeError("secret detail")
 
 
-async def test_a_bug_is_one_plain_line_and_a_log_entry(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("logging_as_before")
+async def test_a_bug_is_one_plain_line_and_a_log_entry() -> None:
     """500 without a trace of what went wrong, which the log has; the next request is answered again."""
-    world = World(during_render=burst)
+    world, stream = World(during_render=burst), io.StringIO()
+    log.configure("info", "logfmt", stream)
     async with serving(world) as client:
         async with client.get("/metrics", headers={"Accept": "text/html"}) as answer:
             assert answer.status == 500
             assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
             assert await answer.text() == "internal error: the exporter's log says more\n"
-        logged = "".join(capsys.readouterr())
+        logged = stream.getvalue()
         assert "request_failed" in logged
         assert "secret detail" in logged
         world.during_render = lambda: None
