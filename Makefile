@@ -80,6 +80,7 @@ $(RUNTIME): requirements.txt requirements-build.txt pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(find_python); "$$python" -m venv --clear .venv; }
 	@$(BIN)/python -m pip install -qq --no-deps --require-hashes -r requirements.txt -r requirements-build.txt
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q exporter
 	@touch $@
 
 $(READY): $(RUNTIME) requirements-dev.txt

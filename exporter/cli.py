@@ -12,7 +12,6 @@ import structlog
 
 from exporter import log, signals
 from exporter.credentials import Credentials
-from exporter.healthcheck import health_url, healthcheck
 from exporter.mistakes import ConfigError
 from exporter.settings import Settings, doubts, load, load_listen_address
 from exporter.settings.command_line import read, usage
@@ -60,7 +59,7 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     match line.command:
         case "healthcheck":
             signals.give_back()
-            return healthcheck(health_url(load_listen_address(argv, environ)))
+            return _healthcheck(argv, environ)
         case "demo":
             return _demo(load(argv, environ, demo=True), environ)
         case "check":
@@ -75,6 +74,12 @@ def _build() -> str:
 
 
 # the commands are imported when they are run, so that the others answer at once
+
+
+def _healthcheck(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    from exporter.healthcheck import health_url, healthcheck  # noqa: PLC0415 - see above
+
+    return healthcheck(health_url(load_listen_address(argv, environ)))
 
 
 def _serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -179,3 +179,12 @@ def test_configure_reads_anew(tmp_path: Path) -> None:
     assert (len(first.targets), len(second.targets)) == (1, 2)
     assert credentials.authorization("acme") == "Bearer one"
     assert renewed.authorization("other") == "Bearer three"
+
+
+def test_a_start_imports_nothing_that_it_does_not_need() -> None:
+    """The page's templates, the simulator and the other commands are loaded when they are used."""
+    imported = subprocess.check_output(
+        [sys.executable, "-c", "import sys, exporter.cli, exporter.app; print(*sys.modules)"], text=True
+    ).split()
+    assert "exporter.web.page" in imported
+    assert {"jinja2", "exporter.simulator", "exporter.check", "exporter.healthcheck"}.isdisjoint(imported)

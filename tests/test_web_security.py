@@ -139,6 +139,15 @@ async def test_a_flood_of_wrong_passwords_keeps_nobody_out_who_was_in() -> None:
     assert sum(isinstance(answer, web.HTTPServiceUnavailable) for answer in answers) == 150
 
 
+async def test_nobody_gets_in_with_the_password_of_another() -> None:
+    """An unknown user takes the time of a known one, and has no password that is good."""
+    passwords, users = Passwords(), {"alice": HASH}
+    for _ in range(2):
+        assert not await passwords.are_good(users, "mallory", b"sesame")
+        assert await passwords.are_good(users, "alice", b"sesame")
+    assert not await passwords.are_good({}, "alice", b"sesame")
+
+
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [
