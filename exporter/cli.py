@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,7 @@ from exporter import log, signals
 from exporter.credentials import Credentials
 from exporter.mistakes import ConfigError
 from exporter.settings import Settings, doubts, load, load_listen_address
-from exporter.settings.command_line import read, usage
-from exporter.version import DISTRIBUTION, revision, version
+from exporter.settings.command_line import read
 from exporter.webhook_secrets import WebhookSecrets
 
 if TYPE_CHECKING:
@@ -36,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return _BAD_CONFIGURATION
+    except SystemExit:  # argparse has answered --help or --version
+        return 0
     except KeyboardInterrupt:
         return _INTERRUPTED
 
@@ -48,15 +48,11 @@ def configure(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings
         from exporter.web.security import WebSecurity  # noqa: PLC0415 - few have one, and it takes time to import
 
         WebSecurity(settings.web.config_file)
-    return settings, Credentials(settings.credentials, settings.organizations)
+    return settings, Credentials(settings.logins, settings.organizations)
 
 
 def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    line = read(argv)
-    if line.question is not None:
-        sys.stdout.write(f"{usage() if line.question == 'help' else _build()}\n")
-        return 0
-    match line.command:
+    match read(argv).command:
         case "healthcheck":
             signals.give_back()
             return _healthcheck(argv, environ)
@@ -66,11 +62,6 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             signals.give_back()
             return _check(*configure(argv, environ), environ)
     return _serve(argv, environ)
-
-
-def _build() -> str:
-    known = [part for part in (revision(), f"Python {platform.python_version()}") if part != "unknown"]
-    return f"{DISTRIBUTION} {version()} ({', '.join(known)})"
 
 
 # the commands are imported when they are run, so that the others answer at once

@@ -58,5 +58,5 @@ def test_the_credentials_of_the_example_load(tmp_path: Path) -> None:
     file.write_text(text)
     for name in ("service-token-id", "service-token", "initech-id", "initech-token"):
         (tmp_path / name).write_text(name)
-    sources = load([f"--config-file={file}"], {}).credentials
+    sources = load([f"--config-file={file}"], {}).logins
     assert [owner for owner, _ in sources.logins()] == [None, "initech"]

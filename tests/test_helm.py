@@ -101,7 +101,7 @@ def test_the_exporter_reads_what_is_mounted(helm: Helm, tmp_path: Path) -> None:
     assert (settings.metrics.ddl, settings.metrics.max_operations) == (False, 10_000_000)
     assert settings.web.webhook_secrets_file == str(tmp_path / "mount" / "webhook" / "secrets")
     assert (settings.log.level, settings.log.format) == ("debug", "json")
-    credentials = Credentials(settings.credentials, settings.organizations)
+    credentials = Credentials(settings.logins, settings.organizations)
     assert {name: credentials.authorization(name) for name in settings.organizations} == {
         "acme": "default-id:default-token",
         "initech": "initech-id:initech-token",
@@ -115,7 +115,7 @@ def test_values_left_alone_are_the_exporters_defaults(helm: Helm, tmp_path: Path
     """A minimal installation is one replica with every setting at its default."""
     documents = helm.rendered(MINIMAL)
     settings = read(documents, mounted(documents, tmp_path / "mount"), "planetscale-exporter-0")
-    assert settings == Settings(targets=("acme",), credentials=settings.credentials)
+    assert settings == Settings(targets=("acme",), logins=settings.logins)
     assert {each["kind"] for each in documents} == {
         "ConfigMap",
         "Pod",

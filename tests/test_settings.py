@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from exporter.settings import (
@@ -18,8 +16,7 @@ from exporter.settings import (
     load,
     load_listen_address,
 )
-from exporter.settings.table import SETTINGS, Setting
-from exporter.settings.values import show_duration, show_size
+from exporter.settings.table import SETTINGS, TARGETS, Setting
 from exporter.targets import parse
 
 SECRET = "pscale_tkn_s3cr3t"
@@ -170,7 +167,7 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration(text: str) -> None:
     """What is wrong is named once, shows the value cut at 60 characters, and says what is allowed."""
     (told,) = mistakes([TARGET, f"--poll.stale-after={text}"])
-    assert told.startswith(f"--poll.stale-after: '{text[:60]}{'…' if len(text) > 60 else ''}' is ")
+    assert told.startswith(f"--poll.stale-after: '{text[:60]}{'…' if len(text) > 60 else ''}' ")
     assert "allowed: up to 365d, written as 15s, 5m, 1h30m, 500ms or a number of seconds" in told
 
 
@@ -178,15 +175,8 @@ def test_what_is_no_duration(text: str) -> None:
 def test_intervals_are_a_second_at_least(name: str) -> None:
     """Nobody polls faster than once a second."""
     assert mistakes([TARGET, f"--poll.{name}=999ms"])[0].startswith(
-        f"--poll.{name}: '999ms' is too small; allowed: 1s to"
+        f"--poll.{name}: '999ms' can't be used; allowed: 1s to"
     )
-
-
-@given(st.integers(0, 365 * 86400 * 1000))
-def test_shown_durations_read_back(milliseconds: int) -> None:
-    """What documents show as a default is what a user may write."""
-    shown = show_duration(milliseconds / 1000)
-    assert load([TARGET, f"--poll.retention={shown}"], LOGIN).poll.retention == pytest.approx(milliseconds / 1000)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +186,6 @@ def test_shown_durations_read_back(milliseconds: int) -> None:
 def test_sizes(text: str, count: int) -> None:
     """Sizes are bytes or have a unit."""
     assert load([TARGET, f"--api.max-response-bytes={text}"], LOGIN).api.max_response_bytes == count
-    assert load([TARGET, f"--api.max-response-bytes={show_size(count)}"], LOGIN).api.max_response_bytes == count
 
 
 @pytest.mark.parametrize(
@@ -287,7 +276,7 @@ BAD_PATHS = ("/", "metrics", "/-/metrics", "/-/", "/a//b", "/a/", "/../x", "/.",
 def test_bad_values_of_flags_and_environment(flag: str, text: str) -> None:
     """Each bad value is one mistake under the name its user wrote, with what is allowed."""
     setting = next(setting for setting in SETTINGS if setting.flag == flag)
-    others = [] if setting.is_list else [TARGET]
+    others = [] if setting is TARGETS else [TARGET]
     (told,) = mistakes([*others, f"{flag}={text}"])
     assert told.startswith(f"{flag}: ")
     assert "allowed: " in told
@@ -296,12 +285,11 @@ def test_bad_values_of_flags_and_environment(flag: str, text: str) -> None:
 
 def test_shard_index_is_below_shard_count(file: Path) -> None:
     """A replica that would poll nothing is a mistake, but a bad count is not two."""
-    assert mistakes([TARGET, "--shard.index=2", "--shard.count=2"]) == [
-        "--shard.index: '2' is too large; allowed: 0 to 1, below shard.count"
-    ]
+    (told,) = mistakes([TARGET, "--shard.index=2", "--shard.count=2"])
+    assert told.startswith("--shard.index: '2' can't be used; allowed: a whole number from 0 and below shard.count, or")
     assert len(mistakes([TARGET, "--shard.index=2", "--shard.count=x"])) == 1
     argv = in_file(file, "shard: {index: 1}")
-    assert mistakes([TARGET, *argv])[0].startswith(f"{file}: shard.index: '1' is too large")
+    assert mistakes([TARGET, *argv])[0].startswith(f"{file}: shard.index: '1' can't be used")
 
 
 def test_the_log_level_has_a_short_spelling() -> None:
@@ -317,12 +305,12 @@ def test_credentials_come_from_environment_over_file(file: Path, tmp_path: Path)
     (tmp_path / "id").write_text("from-file\n")
     (tmp_path / "token").write_text("token-file\n")
     argv = [TARGET, *in_file(file, "api: {service_token_id_file: id, service_token_file: token}")]
-    sources = load(argv, {"PLANETSCALE_SERVICE_TOKEN": SECRET}).credentials.default
+    sources = load(argv, {"PLANETSCALE_SERVICE_TOKEN": SECRET}).logins.default
     assert sources is not None
     assert sources.service_token_id.file == str(tmp_path / "id")
     assert sources.service_token.name == "PLANETSCALE_SERVICE_TOKEN"
     environ = {"PLANETSCALE_SERVICE_TOKEN_ID_FILE": str(tmp_path / "token")}
-    sources = load(argv, environ).credentials.default
+    sources = load(argv, environ).logins.default
     assert sources is not None
     assert sources.service_token_id.name == "PLANETSCALE_SERVICE_TOKEN_ID_FILE"
     assert sources.service_token.name == f"{file}: api.service_token_file"
@@ -365,9 +353,8 @@ def test_each_polled_organization_needs_credentials(file: Path, tmp_path: Path) 
     argv = in_file(file, "credentials: {acme: {access_token_file: token}}")
     assert load([TARGET, "--target=!other", *argv], {}).organizations == ("acme",)
     with pytest.raises(ConfigError) as error:
-        load([TARGET, "--target=other", "--target=..", "--poll.interval=x", *argv], {})
+        load([TARGET, "--target=other", "--poll.interval=x", *argv], {})
     assert [line.split(":")[0] for line in error.value.mistakes] == [
-        "--target",
         "--poll.interval",
         "organization other",
     ]

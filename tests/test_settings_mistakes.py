@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.settings import ConfigError, Settings, doubts, load
-from exporter.settings.table import CONFIG_FILE, SETTINGS
+from exporter.settings.table import CONFIG_FILE, SETTINGS, TARGETS
 
 SECRET = "pscale_tkn_s3cr3t"
 LOGIN = {"PLANETSCALE_SERVICE_TOKEN_ID": "abc", "PLANETSCALE_SERVICE_TOKEN": SECRET}
@@ -54,13 +54,14 @@ def test_all_mistakes_are_told_together(file: Path) -> None:
         "PLANETSCALE_EXPORTER_SHARD_COUNT",
         "PLANETSCALE_SERVICE_TOKEN",
         f"{file}: api.access_token: unknown key",
-        f"{file}: poll.interval: 'pscale_tkn_…' is no duration",
+        f"{file}: poll.interval: 'pscale_tkn_…' can't be used",
         f"{file}: poll.stale: unknown key",
         f"{file}: webb: unknown key",
         "an argument that is no flag (not shown) can't be used",
     }
 
 
+UNKNOWN = "unknown key; known: targets, api, poll, web, metrics, shard, log, credentials"
 NO_TAG = "could not determine a constructor for the tag '…'; a value that begins with ! needs quotes"
 NEVER_FLAGS = "unknown flag; credentials come from the environment or from files, never from flags"
 
@@ -79,10 +80,11 @@ NEVER_FLAGS = "unknown flag; credentials come from the environment or from files
         (["--a\nb"], "--a\\nb: unknown flag; see --help"),
         (["--" + "a" * 100], "--" + "a" * 78 + "…: unknown flag; see --help"),
         (["chekc"], "an argument that is no flag (not shown) can't be used; did you mean check?"),
-        (["--no-metrics.ddl=true"], "--no-metrics.ddl: takes no value"),
+        (["--no-metrics.ddl=true"], "--no-metrics.ddl: unknown flag; did you mean --no-metrics.ddl?"),
+        (["--version=x"], "--version: takes no value"),
         (["--log.level", "--log.format=json"], "--log.level: needs a value; allowed: debug, info, warning or error"),
         (["--log.format"], "--log.format: needs a value; allowed: logfmt or json"),
-        (["--config-file="], "--config-file: needs a value; allowed: a file"),
+        (["--config-file="], "--config-file: the file  can't be read: no such file or directory"),
     ],
 )  # fmt: skip
 def test_mistakes_of_the_command_line(argv: list[str], told: str) -> None:
@@ -109,9 +111,10 @@ def test_unknown_environment_variables_are_not_mistakes() -> None:
 
 def test_targets_are_required() -> None:
     """Something has to be polled: no target, and nothing but excludes, are mistakes."""
-    assert mistakes([])[0].startswith("--target: missing (or PLANETSCALE_EXPORTER_TARGETS, or targets in the file)")
-    assert mistakes(["--target=!acme"]) == ["--target: at least one target that does not exclude is needed"]
-    assert "at least one" in mistakes([], {f"{PREFIX}TARGETS": ","})[0]
+    needed = f": at least one target that does not exclude is needed (or {PREFIX}TARGETS, or targets in the file);"
+    assert mistakes([])[0].startswith(f"--target{needed}")
+    assert mistakes(["--target=!acme"])[0].startswith(f"--target{needed}")
+    assert mistakes([], {f"{PREFIX}TARGETS": ","})[0].startswith(f"{PREFIX}TARGETS{needed}")
 
 
 def test_the_bad_one_of_many_targets_is_shown() -> None:
@@ -127,7 +130,7 @@ def test_the_bad_one_of_many_targets_is_shown() -> None:
         (f"a: *{SECRET}", "line 1, column 4: found undefined alias '…'"),
         ("a: b: c", "line 1, column 5: mapping values are not allowed here"),
         ("a: 1\n---\nb: 2", "line 2, column 1: but found another document"),
-        ("a: \x01", "has a character that YAML does not allow (#x0001)"),
+        ("a: \x01", "unacceptable character #x0001: special characters are not allowed"),
         ("[" * 5000, "is nested too deeply"),
         (SECRET, "must be a mapping of keys to values"),
         ("[a]", "must be a mapping of keys to values"),
@@ -137,27 +140,35 @@ def test_the_bad_one_of_many_targets_is_shown() -> None:
         ("poll: {interval: {a: 1}}", "poll.interval: must be a single value"),
         ("poll: {interval: 5s, interval: 6s}", "line 1, column 22: interval is given twice"),
         ("poll: {}\nlog: {}\npoll: {}", "line 3, column 1: poll is given twice"),
-        ("? [a]\n: b", "line 1, column 3: a key is no word"),
-        ("poll: {? {a: b} : c}", "line 1, column 10: a key is no word"),
+        ("? [a]\n: b", "line 1, column 3: found unhashable key"),
+        ("poll: {? {a: b} : c}", "line 1, column 10: found unhashable key"),
         ("poll: {intervall: 5s}", "poll.intervall: unknown key; did you mean interval?"),
         ("log: {x: 5s}", "log.x: unknown key; known: level, format"),
-        ("poll.interval: 5s", "poll.interval: unknown key; nest it: poll: {interval: …}"),
+        (
+            "poll.interval: 5s",
+            f"poll.interval: {UNKNOWN}",
+        ),
+        (f"logins: {SECRET}", f"logins: {UNKNOWN}"),
+        (f"config_file: {SECRET}", f"config_file: {UNKNOWN}"),
+        (f"~: {SECRET}", f"None: {UNKNOWN}"),
         (
             f"api: {{service_token: {SECRET}}}",
-            "api.service_token: unknown key; the file takes no secrets, only the path of one: service_token_file",
+            "api.service_token: unknown key; did you mean service_token_file?",
         ),
         ("log: &a {x: *a}", "log.x: unknown key; known: level, format"),
         ("log: {level: !loud info}", f"line 1, column 14: {NO_TAG}"),
         ("credentials: [x]", "credentials: must be a mapping of keys to values"),
-        ("credentials: {'..': {}}", "credentials...: is no name of an organization"),
+        (f"credentials: {{acme: {SECRET}}}", "credentials.acme: must be a mapping of keys to values"),
+        (f"targets: !!int {SECRET}", f"line 1, column 10: {NO_TAG}"),
+        (f"targets: !!timestamp {SECRET}", f"line 1, column 10: {NO_TAG}"),
         (
             "credentials: {acme: {token_file: x}}",
             "credentials.acme.token_file: unknown key; did you mean access_token_file?",
         ),
         ("credentials: {acme: {access_token_file: [x]}}", "credentials.acme.access_token_file: must be a single value"),
-        ("log: {format: .nan}", "log.format: '.nan' is unknown; allowed: logfmt or json"),
-        ("log: {level: true}", "log.level: 'true' is unknown; allowed: debug, info, warning or error"),
-        ("shard: {count: 1.5}", "shard.count: '1.5' is no whole number; allowed: a whole number from 1 to 10000"),
+        ("log: {format: .nan}", "log.format: '.nan' can't be used; allowed: logfmt or json"),
+        ("log: {level: true}", "log.level: 'true' can't be used; allowed: debug, info, warning or error"),
+        ("shard: {count: 1.5}", "shard.count: '1.5' can't be used; allowed: a whole number from 1 to 10000"),
     ],
 )  # fmt: skip
 def test_mistakes_of_the_file(text: str, told: str, file: Path) -> None:
@@ -171,11 +182,17 @@ def test_an_exclude_without_quotes_is_explained(file: Path) -> None:
     assert mistakes(argv) == [f"{file}: line 3, column 3: {NO_TAG}"]
 
 
+def test_an_empty_target_is_a_mistake(file: Path) -> None:
+    """An item of the list with nothing in it is not left out silently."""
+    told = f"{file}: targets: 'None' can't be used; allowed: {TARGETS.allowed}"
+    assert mistakes(in_file(file, "targets: [acme, ~]")) == [told]
+
+
 @pytest.mark.parametrize(
     "text",
     [
         *("", "# nothing", "poll:", "poll: null\nweb: ~", "poll: {interval: null}", "\ufeffpoll: {}"),
-        *("credentials:", "credentials: {acme: {}}", "api: {access_token_file: ''}"),
+        *("credentials:", "api: {access_token_file: ''}"),
     ],
 )
 def test_empty_parts_of_the_file_are_unset(text: str, file: Path) -> None:
@@ -186,7 +203,7 @@ def test_empty_parts_of_the_file_are_unset(text: str, file: Path) -> None:
 def test_yaml_scalars_are_taken_as_written(file: Path) -> None:
     """Numbers, booleans and the like mean what the same text means in a flag."""
     text = "targets: [no, 123/on/7]\npoll: {interval: 90}\nmetrics: {ddl: off}\nshard: {index: '0', count: 0}\n"
-    assert mistakes(in_file(file, text))[0].startswith(f"{file}: shard.count: '0' is too small")
+    assert mistakes(in_file(file, text))[0].startswith(f"{file}: shard.count: '0' can't be used")
     settings = load(in_file(file, text.replace("count: 0", "count: 2")), LOGIN)
     assert [target.organization for target in settings.targets] == ["no", "123"]
     assert (settings.poll.interval, settings.metrics.ddl) == (90, False)
@@ -202,7 +219,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         f"{CONFIG_FILE.env}: the file {tmp_path} can't be read: is a directory"
     ]
     (tmp_path / "latin.yml").write_bytes(b"# a\n#  \xff")
-    assert "line 2: is no UTF-8 text" in mistakes(["--config-file", str(tmp_path / "latin.yml")])[0]
+    assert "#x00ff: invalid start byte" in mistakes(["--config-file", str(tmp_path / "latin.yml")])[0]
 
 
 def test_the_flag_that_names_the_file_comes_first(file: Path) -> None:
@@ -227,11 +244,11 @@ YAML = st.recursive(
 TEXTS = st.text() | st.text(alphabet="ab:{}[]&*!|>'\"#-?,\n \t%@") | YAML.map(str)
 
 
-def loaded(argv: list[str], environ: dict[str, str]) -> Settings | ConfigError:
+def loaded(argv: list[str], environ: dict[str, str]) -> Settings | ConfigError | SystemExit:
     """What comes of these sources."""
     try:
         return load(argv, environ)
-    except ConfigError as error:
+    except (ConfigError, SystemExit) as error:
         return error
 
 
@@ -245,6 +262,8 @@ def test_any_input_ends_in_settings_or_mistakes(argv: list[str], environ: dict[s
     if isinstance(outcome, ConfigError):
         assert outcome.mistakes
         assert all(line.isprintable() for line in outcome.mistakes)
+    elif isinstance(outcome, SystemExit):
+        assert outcome.code == 0  # the help was asked for
     else:
         assert outcome.organizations
 
@@ -255,9 +274,9 @@ def test_what_was_given_is_shown_in_one_short_line(file: Path) -> None:
     told = mistakes([*argv, f"--api.url=ftp://me:{SECRET}@x", "--log.level=" + "a" * 100])
     assert [line.split("; allowed: ")[0] for line in told] == [
         f"{file}: targets: 'acme/shop/x': the deploy request's number is no whole number from 1 on",
-        "--api.url: 'ftp://…@x' is no http or https URL",
-        f"{file}: poll.interval: '5\\tmin' is no duration",
-        f"--log.level: '{'a' * 60}…' is unknown",
+        "--api.url: 'ftp://…@x' can't be used",
+        f"{file}: poll.interval: '5\\tmin' can't be used",
+        f"--log.level: '{'a' * 60}…' can't be used",
     ]
     assert all("; allowed: " in line for line in told)
 

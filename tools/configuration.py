@@ -155,11 +155,15 @@ def _reference() -> Iterator[str]:
 
 def _setting(setting: Setting, yaml: str) -> Iterator[str]:
     yield f"### `{setting.path}`\n\n{_sentence(setting.meaning)}\n"
-    yield f"- flag: `{setting.flag}`" + (" (may be repeated)" if setting.is_list else "")
-    yield f"- environment: `{setting.env}`" + (" (separated by commas)" if setting.is_list else "")
+    yield f"- flag: `{setting.flag}`" + (" (may be repeated)" if setting is TARGETS else "")
+    yield f"- environment: `{setting.env}`" + (" (separated by commas)" if setting is TARGETS else "")
     yield f"- file: `{yaml}`"
     yield (
-        f"- default: `{setting.default}`" if setting.default else "- required" if setting.is_list else "- default: none"
+        f"- default: `{setting.default}`"
+        if setting.default
+        else "- required"
+        if setting is TARGETS
+        else "- default: none"
     )
     yield f"- allowed: {setting.allowed.replace('*', chr(92) + '*')}\n"
 

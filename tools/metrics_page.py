@@ -119,7 +119,7 @@ def document() -> str:
             ("deploy request (one more for each further keyspace)", _series(REQUEST_FAMILIES, DeploymentState)),
         )
     )
-    operations = Metrics.model_fields["max_operations"].default
+    operations = Metrics().max_operations
     intro = INTRO.format(counts=counts, operations=operations, total=operations * per_operation)
     sections = (
         _section("Operations", OPERATION_FAMILIES, OPERATION_LABELS),

@@ -5,7 +5,7 @@
 
 from exporter.mistakes import ConfigError
 from exporter.settings.load import doubts, load, load_listen_address
-from exporter.settings.tree import DEFAULT_PORT, Api, Log, Metrics, Poll, Settings, Shard, Web
+from exporter.settings.tree import DEFAULT_PORT, Api, Poll, Settings
 from exporter.settings.values import ListenAddress
 
 __all__ = [
@@ -13,12 +13,8 @@ __all__ = [
     "Api",
     "ConfigError",
     "ListenAddress",
-    "Log",
-    "Metrics",
     "Poll",
     "Settings",
-    "Shard",
-    "Web",
     "doubts",
     "load",
     "load_listen_address",

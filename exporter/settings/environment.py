@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr
 from pydantic_settings import EnvSettingsSource
 
-from exporter.credentials import Source
 from exporter.settings.table import CONFIG_FILE, CREDENTIALS, SETTINGS
 from exporter.settings.tree import Settings
 
@@ -19,30 +17,12 @@ _COMMON = "PLANETSCALE_"
 _CLOSE = 0.75
 
 
-class Environment(EnvSettingsSource):
-    """The settings that *environ* gives; an empty value gives none."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        super().__init__(Settings)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        known = {setting.env: self._environ.get(setting.env, "") for setting in SETTINGS}
-        return {name.lower(): text for name, text in known.items() if text.strip()}
-
-
-def credentials(environ: Mapping[str, str], mistakes: list[str]) -> dict[str, Source]:
-    """The source of each half that *environ* gives."""
-    found = {}
-    for half, name in CREDENTIALS.items():
-        value, file = environ.get(name, "").strip(), environ.get(f"{name}_FILE", "").strip()
-        if value and file:
-            mistakes.append(f"{name}: excludes {name}_FILE; set one of the two")
-        if value:
-            found[half] = Source(name, value=SecretStr(value))
-        elif file:
-            found[half] = Source(f"{name}_FILE", file=file)
-    return found
+def read(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The tree of settings that *environ* gives; an empty value gives none."""
+    source = EnvSettingsSource(Settings)
+    given = {setting.env: environ.get(setting.env, "") for setting in SETTINGS}
+    source.env_vars = {name.lower(): text for name, text in given.items() if text.strip()}
+    return source()
 
 
 def near_misses(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

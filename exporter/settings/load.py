@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
 
-from exporter.credentials import Credentials, Login, Source, Sources
-from exporter.mistakes import ConfigError, given, shown
-from exporter.settings import command_line, environment
-from exporter.settings.environment import Environment
-from exporter.settings.table import CONFIG_FILE, CREDENTIALS, SECTIONS, SETTINGS, TARGETS
-from exporter.settings.tree import TARGETS_ALLOWED, Api, Settings, Web, split
-from exporter.settings.yaml_file import FILE_KEYS, YamlFile, unknown_hint
-from exporter.targets import Target, parse
+from exporter.credentials import Credentials
+from exporter.mistakes import ConfigError, given, shown, suggestion
+from exporter.settings import command_line, environment, logins, yaml_file
+from exporter.settings.table import CONFIG_FILE, SECTIONS, SETTINGS, TARGETS
+from exporter.settings.tree import Api, Login, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,29 +25,18 @@ if TYPE_CHECKING:
 
 _DEMO_BRINGS = ("targets", "api.url")
 _BY_PATH = {setting.path: setting for setting in SETTINGS}
-_WORDS = {
-    "greater_than_equal": "is too small",
-    "less_than_equal": "is too large",
-    "int_parsing": "is no whole number",
-    "int_from_float": "is no whole number",
-    "float_parsing": "is no number",
-    "bool_parsing": "is neither true nor false",
-    "literal_error": "is unknown",
-    "byte_size": "is no size",
-    "byte_size_unit": "is no size",
-}
+_NO_TARGETS = (
+    f"at least one target that does not exclude is needed (or {TARGETS.env}, or targets in the file);"
+    f" allowed: {TARGETS.allowed}"
+)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Layer:
     """What one source gives, and how its user calls each setting."""
 
     given: dict[str, Any]
     name: Callable[[str], str]
-
-    def has(self, path: str) -> bool:
-        """Whether it gives the setting."""
-        return self.value(path) is not None
 
     def value(self, path: str) -> Any:
         """What it gives, None when it gives nothing."""
@@ -57,27 +44,37 @@ class _Layer:
         found = self.given.get(section)
         return found if not name else found.get(name) if isinstance(found, dict) else None
 
+    def drop(self, section: str, name: object = None, *_: object) -> None:
+        """Give no longer what is wrong; of targets none at all."""
+        found = self.given.get(section)
+        if isinstance(found, dict) and name is not None:
+            found.pop(name, None)
+        else:
+            self.given.pop(section, None)
+
 
 def load(argv: Sequence[str], environ: Mapping[str, str], *, demo: bool = False) -> Settings:
     """Read flags, environment and file, in this order of precedence, and check them together with the credentials.
 
     Depends on its arguments and on files alone, so it serves a reload too. The demo brings targets, credentials and
-    API of its own: given ones are mistakes, but credentials, which any shell may have, are left out.
+    API of its own: flags that give them are mistakes, what else gives them may be meant for serving and is left out.
     Raises ConfigError with every mistake.
     """
     line = command_line.read(argv)
-    mistakes = list(line.mistakes)
-    file = _file(line, environ, mistakes)
-    layers = _layers(line, environ, file)
-    sources = Sources() if demo else _credentials(environ, file, mistakes)
+    layers, unread = _layers(line, environ)
+    mistakes = [*line.mistakes, *unread]
     if demo:
-        mistakes += [f"{_flag(path)}: demo brings its own" for path in _DEMO_BRINGS if layers[0].has(path)]
-    fixed = {"targets": (), "api": {"url": Api().url}} if demo else {}
-    settings = _validated(layers, mistakes, credentials=sources, **fixed)
-    is_whole = file is not None or _named(line, environ) is None  # else what is missing may stand in the file
-    if is_whole and not demo:
-        mistakes += _polled(layers, sources)
-    if settings is None or mistakes:
+        flags = layers[0]
+        mistakes += [f"{flags.name(path)}: demo brings its own" for path in _DEMO_BRINGS if flags.value(path)]
+        layers.insert(0, _Layer({"targets": (), "api": {"url": Api().url}}, str))
+    settings, wrong = _validated(layers)
+    mistakes += [mistake for _, mistake in wrong]
+    if not demo and not unread:  # else what is missing may stand in the file
+        if not settings.organizations and all(path != TARGETS.path for path, _ in wrong):
+            mistakes.append(f"{_giver(layers, TARGETS.path).name(TARGETS.path)}: {_NO_TARGETS}")
+        settings = settings.model_copy(update={"logins": logins.read(settings, environ, layers[-1].name)})
+        mistakes += [*logins.doubled(environ), *_refused(settings)]
+    if mistakes:
         raise ConfigError(mistakes)
     return settings
 
@@ -88,16 +85,9 @@ def load_listen_address(argv: Sequence[str], environ: Mapping[str, str]) -> List
     Raises ConfigError when the command line or the address itself is wrong.
     """
     line = command_line.read(argv)
-    if line.mistakes:
-        raise ConfigError(line.mistakes)
-    layers = _layers(line, environ, _file(line, environ, []))
-    layer = next((layer for layer in layers if layer.has("web.listen_address")), None)
-    if layer is None:
-        return Web().listen_address
-    mistakes: list[str] = []
-    layer.given = {"web": {"listen_address": layer.value("web.listen_address")}}
-    settings = _validated([layer], mistakes)
-    if settings is None:
+    settings, wrong = _validated(_layers(line, environ)[0])
+    mistakes = [*line.mistakes, *(mistake for path, mistake in wrong if path == "web.listen_address")]
+    if mistakes:
         raise ConfigError(mistakes)
     return settings.web.listen_address
 
@@ -106,119 +96,75 @@ def doubts(environ: Mapping[str, str], settings: Settings, *, demo: bool = False
     """What is no mistake and yet most likely not what was meant, a line each."""
     for name, known in environment.near_misses(environ):
         yield f"{shown(name)}: is not read; did you mean {known}?"
-    if demo:
-        for path in _DEMO_BRINGS:
-            if environ.get(_variable(path), "").strip():
-                yield f"{_variable(path)}: is not used; demo brings its own"
-    for organization in settings.credentials.organizations:
+    for path in _DEMO_BRINGS if demo else ():
+        if environ.get(_BY_PATH[path].env, "").strip():
+            yield f"{_BY_PATH[path].env}: is not used; demo brings its own"
+    for organization in settings.credentials:
         if organization not in settings.organizations:
-            yield f"credentials.{organization}: is not used; no target is of this organization"
+            yield f"credentials.{shown(organization)}: is not used; no target is of this organization"
 
 
-def _named(line: CommandLine, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """The path of the file, and where it was named."""
-    if line.config_file is not None:
-        return line.config_file, CONFIG_FILE.flag
-    path = environ.get(CONFIG_FILE.env, "")
-    return (path, CONFIG_FILE.env) if path.strip() else None
-
-
-def _file(line: CommandLine, environ: Mapping[str, str], mistakes: list[str]) -> YamlFile | None:
-    named = _named(line, environ)
+def _layers(line: CommandLine, environ: Mapping[str, str]) -> tuple[list[_Layer], tuple[str, ...]]:
+    """What flags, environment and file give, the most important first, and why the file can't be read."""
+    flags = _Layer(line.settings, lambda path: _BY_PATH[path].flag)
+    variables = _Layer(environment.read(environ), lambda path: _BY_PATH[path].env)
+    named = {CONFIG_FILE.flag: line.config_file, CONFIG_FILE.env: environ.get(CONFIG_FILE.env, "").strip() or None}
+    source, path = next(((source, path) for source, path in named.items() if path is not None), (None, None))
+    if source is None or path is None:
+        return [flags, variables, _Layer({}, str)], ()
     try:
-        file = YamlFile(*named) if named else None
+        file = _Layer(yaml_file.read(path, source), partial(yaml_file.named, path))
     except ConfigError as error:
-        mistakes += error.mistakes
-        return None
-    mistakes += file.mistakes if file else []
-    return file
+        return [flags, variables, _Layer({}, str)], error.mistakes
+    return [flags, variables, file], ()
 
 
-def _layers(line: CommandLine, environ: Mapping[str, str], file: YamlFile | None) -> list[_Layer]:
-    """What flags, environment and file give, the most important first."""
-    layers = [_Layer(line.settings(), _flag), _Layer(Environment(environ)(), _variable)]
-    return [*layers, _Layer(file(), file.name)] if file else layers
-
-
-def _flag(path: str) -> str:
-    return _BY_PATH[path].flag
-
-
-def _variable(path: str) -> str:
-    return _BY_PATH[path].env
-
-
-def _validated(layers: list[_Layer], mistakes: list[str], **values: Any) -> Settings | None:
-    values["sources"] = [InitSettingsSource(Settings, layer.given) for layer in layers]
+def _validated(layers: list[_Layer]) -> tuple[Settings, list[tuple[str, str]]]:
+    """The tree, with defaults in place of what is wrong, and each mistake with the path of its setting."""
     try:
-        return Settings(**values)
+        return Settings(_build_sources=(tuple(InitSettingsSource(Settings, layer.given) for layer in layers), {})), []
     except ValidationError as error:
-        mistakes += [_mistake(wrong, layers) for wrong in error.errors(include_url=False)]
-        return None
+        wrong = error.errors(include_url=False)
+    mistakes = [_mistake(each, layers) for each in wrong]
+    for each in wrong:
+        for layer in layers:
+            layer.drop(*map(str, each["loc"]))
+    return _validated(layers)[0], mistakes
 
 
-def _mistake(wrong: ErrorDetails, layers: list[_Layer]) -> str:
-    """One line: the name as its user wrote it, what was given, what is wrong and what is allowed."""
-    path = ".".join(str(part) for part in wrong["loc"] if isinstance(part, str))
-    layer = next((layer for layer in layers if layer.has(path)), None)
-    name = layer.name(path) if layer else path
-    kind = wrong["type"]
-    if kind == "extra_forbidden":  # of the file; its value may be anything
-        *sections, key = wrong["loc"]
-        known = _known(str(sections[0])) if sections else ["targets", *SECTIONS, "credentials"]
-        return f"{layers[-1].name(shown(path))}: unknown key{unknown_hint(str(key), known)}"
-    if path in SECTIONS:
-        return f"{name}: must be a mapping of keys to values"
-    raw = wrong["input"] if layer is None or path == TARGETS.path else layer.value(path)
-    if isinstance(raw, list | dict):
-        return f"{name}: must be a single value"
-    message = str(wrong.get("ctx", {}).get("error") or _WORDS.get(kind, wrong["msg"]))
-    allowed = "" if "allowed: " in message else f"; allowed: {_BY_PATH[path].allowed}"
-    return f"{name}: {given(raw)}{':' if path == TARGETS.path else ''} {message}{allowed}"
-
-
-def _known(section: str) -> list[str]:
-    return [*SECTIONS[section].model_fields, *(FILE_KEYS if section == "api" else ())]
-
-
-def _polled(layers: list[_Layer], sources: Sources) -> Iterator[str]:
-    """What is wrong when nothing is polled, or when an organisation that is has no credentials."""
-    layer = next((layer for layer in layers if layer.has(TARGETS.path)), None)
-    found = list(_parsed(layer.value(TARGETS.path) if layer else ()))
-    organizations = tuple(dict.fromkeys(target.organization for target in found if target and not target.exclude))
-    if layer is None:
-        yield f"{TARGETS.flag}: missing (or {TARGETS.env}, or targets in the file); allowed: {TARGETS_ALLOWED}"
-    elif not organizations and None not in found:
-        yield f"{layer.name(TARGETS.path)}: at least one target that does not exclude is needed"
+def _refused(settings: Settings) -> tuple[str, ...]:
+    """What keeps the credentials from serving the organisations that are polled."""
     try:
-        Credentials(sources, organizations)
+        Credentials(settings.logins, settings.organizations)
     except ConfigError as error:
-        yield from error.mistakes
+        return error.mistakes
+    return ()
 
 
-def _parsed(given_there: object) -> Iterator[Target | None]:
-    """Each target, None for one that can't be read, which validation tells."""
-    texts = split(given_there)
-    for text in texts if isinstance(texts, list | tuple) else [None]:
-        try:
-            yield parse(str(text))
-        except ValueError:
-            yield None
+def _giver(layers: list[_Layer], path: str) -> _Layer:
+    """The most important layer that gives the setting."""
+    return next((layer for layer in layers if layer.value(path) is not None), layers[0])
 
 
-def _credentials(environ: Mapping[str, str], file: YamlFile | None, mistakes: list[str]) -> Sources:
-    """Each half from the environment, else from the file; the names say where a missing half would be."""
-    given_there = environment.credentials(environ, mistakes)
-    if file is None:
-        return Sources(_login(given_there, CREDENTIALS))
-    default = _login(file.default | given_there, CREDENTIALS if given_there else _file_names(file, "api"))
-    own = {name: _login(login, _file_names(file, f"credentials.{name}")) for name, login in file.organizations.items()}
-    return Sources(default, {name: login for name, login in own.items() if login})
+def _mistake(wrong: ErrorDetails, layers: list[_Layer]) -> tuple[str, str]:
+    """The path, and one line: the name as its user wrote it, what was given, and what is allowed."""
+    parts = [part for part in wrong["loc"] if isinstance(part, str)]
+    path = ".".join(parts)
+    if path not in _BY_PATH or wrong["type"] == "extra_forbidden":  # stands in the file, where there may be anything
+        return path, f"{layers[-1].name(shown(path))}: {_misplaced(wrong['type'], *parts)}"
+    setting, layer = _BY_PATH[path], _giver(layers, path)
+    raw = wrong["input"] if setting is TARGETS else layer.value(path)  # the one of several; else as it was written
+    if isinstance(raw, list | dict):
+        return path, f"{layer.name(path)}: must be a single value"
+    told = wrong.get("ctx", {}).get("error") if setting is TARGETS else None
+    problem = f": {told}" if told else " can't be used"
+    return path, f"{layer.name(path)}: {given(raw)}{problem}; allowed: {setting.allowed}"
 
 
-def _login(found: Mapping[str, Source], names: Mapping[str, str]) -> Login | None:
-    return Login(**{half: found.get(half, Source(name)) for half, name in names.items()}) if found else None
-
-
-def _file_names(file: YamlFile, where: str) -> dict[str, str]:
-    return {half: file.name(f"{where}.{half}_file") for half in CREDENTIALS}
+def _misplaced(kind: str, *parts: str) -> str:
+    *sections, key = parts
+    if kind in {"extra_forbidden", "is_instance_of"}:
+        known = SECTIONS.get(sections[0], Login) if sections else Settings
+        names = [name for name in known.model_fields if name != "logins"]
+        return f"unknown key{suggestion(key, names) or '; known: ' + ', '.join(names)}"
+    return "must be a single value" if kind == "string_type" else "must be a mapping of keys to values"

@@ -1,10 +1,10 @@
-"""The settings tree: every setting with its default, its meaning and what it may be."""
+"""The settings tree: every setting with its default as it is written, its meaning and what it may be."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, InstanceOf, field_validator
+from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, InstanceOf, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from exporter.credentials import Sources
@@ -15,86 +15,86 @@ from exporter.targets import Target, parse
 # the one place of the default port: 9100-9999 of the Prometheus port list are taken
 DEFAULT_PORT = 10048
 
-ENV_PREFIX = "PLANETSCALE_EXPORTER_"
-TARGETS_ALLOWED = (
+_YEAR = 365 * 86400.0
+_WRITTEN = "written as 15s, 5m, 1h30m, 500ms or a number of seconds"
+_TARGETS = (
     "org, org/database or org/database/number; * and ? in the database part, not with a number; a leading ! excludes"
 )
-_YEAR = 365 * 86400.0
+_PATH = r"^(?!/-/)(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+\Z"
+_PATHS = "a path such as /metrics, of letters, digits and '-._~', not /, not under /-/, without a trailing slash"
+_ORDINALS = "a whole number from 0 and below shard.count, or a pod's name that ends in one, as in exporter-3"
 
-Interval = Annotated[float, Field(ge=1, le=_YEAR), values.duration("1s to 365d")]
-Span = Annotated[float, Field(ge=0, le=_YEAR), values.duration("up to 365d")]
-Timeout = Annotated[float, Field(ge=0.001, le=3600), values.duration("1ms to 1h")]
+
+def _setting(default: str | None, meaning: str) -> Any:
+    return Field(default, validate_default=True, description=meaning)
+
+
+Interval = Annotated[float, Field(ge=1, le=_YEAR), Kind("DURATION", f"1s to 365d, {_WRITTEN}", values.read_duration)]
+Span = Annotated[float, Field(ge=0, le=_YEAR), Kind("DURATION", f"up to 365d, {_WRITTEN}", values.read_duration)]
+Timeout = Annotated[float, Field(ge=0.001, le=3600), Kind("DURATION", f"1ms to 1h, {_WRITTEN}", values.read_duration)]
 Size = Annotated[
     ByteSize,
     Field(ge=2**10, le=2**30),
-    Kind("SIZE", "1KiB to 1GiB, written as bytes or with a unit (16MiB, 16MB)", show=values.show_size),
+    Kind("SIZE", "1KiB to 1GiB, written as bytes or with a unit (16MiB, 16MB)"),
 ]
-Switch = Annotated[bool, Kind("BOOLEAN", "true or false", show=lambda value: str(value).lower())]
+Count = Annotated[int, Field(ge=1, le=10_000_000), Kind("NUMBER", "a whole number from 1 to 10000000")]
+Replicas = Annotated[int, Field(ge=1, le=10_000), Kind("NUMBER", "a whole number from 1 to 10000")]
+Ordinal = Annotated[int, Field(ge=0, le=9_999), Kind("NUMBER", _ORDINALS, values.read_ordinal)]
+Switch = Annotated[bool, Kind("BOOLEAN", "true or false")]
 URL = Kind("URL", "an http or https URL without user, query and fragment", values.read_base_url)
-FILE = Kind("FILE", "the path of a file", values.read_file_name)
+FileName = Annotated[str | None, Field(min_length=1), Kind("FILE", "the path of a file")]
 Address = Annotated[
     InstanceOf[ListenAddress], Kind("ADDRESS", "host:port, :port or [::1]:port", values.read_listen_address)
 ]
-WebPath = Annotated[
-    str,
-    Kind(
-        "PATH",
-        "a path such as /metrics, of letters, digits and '-._~', not /, not under /-/, without a trailing slash",
-        values.read_path,
-    ),
-]
-Ordinal = Annotated[
-    int,
-    Field(ge=0, le=9_999),
-    Kind(
-        "NUMBER",
-        "a whole number from 0, or a pod's name that ends in one, as in planetscale-exporter-3",
-        values.read_ordinal,
-    ),
-]
+WebPath = Annotated[str, Field(pattern=_PATH), Kind("PATH", _PATHS)]
 Level = Annotated[
     Literal["debug", "info", "warning", "error"],
-    Kind("debug|info|warning|error", "debug, info, warning or error", values.read_word),
+    Kind("debug|info|warning|error", "debug, info, warning or error", values.read_level),
 ]
-Format = Annotated[Literal["logfmt", "json"], Kind("logfmt|json", "logfmt or json", values.read_word)]
+Format = Annotated[Literal["logfmt", "json"], Kind("logfmt|json", "logfmt or json", str.lower)]
 
 
 class Section(BaseModel):
     """One part of the tree."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, regex_engine="python-re"
+    )
 
 
-class Api(Section):
+class Login(Section):
+    """The files of an organization's credentials, which have neither flags nor variables of their own here."""
+
+    service_token_id_file: str | None = None
+    service_token_file: str | None = None
+    access_token_file: str | None = None
+
+
+class Api(Login):
     """How PlanetScale is asked."""
 
-    url: Annotated[str, URL] = Field("https://api.planetscale.com/v1", description="base URL of the PlanetScale API")
-    requests_per_minute: Annotated[int, Field(ge=1, le=100_000), Kind("NUMBER", "a whole number from 1 to 100000")] = (
-        Field(300, description="the whole request budget of this process; PlanetScale's published limit is 600 for all")
+    url: Annotated[str, URL] = _setting("https://api.planetscale.com/v1", "base URL of the PlanetScale API")
+    requests_per_minute: Count = _setting(
+        "300", "the whole request budget of this process; PlanetScale's published limit is 600 for all"
     )
-    timeout: Timeout = Field(10.0, description="the longest one request may take, from connecting to the last byte")
-    max_response_bytes: Size = Field(ByteSize(16 * 2**20), description="a larger answer is refused")
+    timeout: Timeout = _setting("10s", "the longest one request may take, from connecting to the last byte")
+    max_response_bytes: Size = _setting("16MiB", "a larger answer is refused")
 
 
 class Poll(Section):
     """How often PlanetScale is asked, and how long values are kept."""
 
-    interval: Interval = Field(
-        30.0, description="how often to poll a deploy request that moves, or has no operations yet"
+    interval: Interval = _setting("30s", "how often to poll a deploy request that moves, or has no operations yet")
+    idle_interval: Interval = _setting(
+        "5m", "how often to poll a deploy request in which nothing moves any more; also the longest back-off"
     )
-    idle_interval: Interval = Field(
-        300.0,
-        description="how often to poll a deploy request in which nothing moves any more; also the longest back-off",
+    discovery_interval: Interval = _setting(
+        "1m", "how often to look for deploy requests in org and org/database targets"
     )
-    discovery_interval: Interval = Field(
-        60.0, description="how often to look for deploy requests in org and org/database targets"
-    )
-    stale_after: Span = Field(
-        300.0, description="how long values are kept once polls fail, counted from the first failed one"
-    )
-    retention: Span = Field(
-        3600.0,
-        description="how long a finished deploy request that was discovered stays exported,"
+    stale_after: Span = _setting("5m", "how long values are kept once polls fail, counted from the first failed one")
+    retention: Span = _setting(
+        "1h",
+        "how long a finished deploy request that was discovered stays exported,"
         " from its finished_at, else from when it was first seen finished",
     )
 
@@ -102,20 +102,16 @@ class Poll(Section):
 class Web(Section):
     """The exporter's own HTTP server."""
 
-    listen_address: Address = Field(
-        ListenAddress("", DEFAULT_PORT), description="where to listen; without a host, on all addresses"
+    listen_address: Address = _setting(f":{DEFAULT_PORT}", "where to listen; without a host, on all addresses")
+    telemetry_path: WebPath = _setting("/metrics", "where the metrics are")
+    config_file: FileName = _setting(
+        None, "TLS, client certificates and basic auth, in the exporter-toolkit's web-config.yml format"
     )
-    telemetry_path: WebPath = Field("/metrics", description="where the metrics are")
-    config_file: Annotated[str | None, FILE] = Field(
-        None, description="TLS, client certificates and basic auth, in the exporter-toolkit's web-config.yml format"
-    )
-    grafana_url: Annotated[str | None, URL] = Field(
-        None, description="base URL of Grafana, for links on the status page"
-    )
-    enable_lifecycle: Switch = Field(False, description="allows POST /-/reload")
-    webhook_secrets_file: Annotated[str | None, FILE] = Field(
+    grafana_url: Annotated[str | None, URL] = _setting(None, "base URL of Grafana, for links on the status page")
+    enable_lifecycle: Switch = _setting("false", "allows POST /-/reload")
+    webhook_secrets_file: FileName = _setting(
         None,
-        description="one secret of a PlanetScale webhook on each line (blank lines and # comments left out);"
+        "one secret of a PlanetScale webhook on each line (blank lines and # comments left out);"
         " turns POST /-/webhook on",
     )
 
@@ -123,87 +119,68 @@ class Web(Section):
 class Metrics(Section):
     """What is exported."""
 
-    ddl: Switch = Field(
-        True,
-        description="DDL and error text as labels of planetscale_deploy_operation_info, each cut at 256 characters;"
+    ddl: Switch = _setting(
+        "true",
+        "DDL and error text as labels of planetscale_deploy_operation_info, each cut at 256 characters;"
         " false leaves them empty",
     )
-    max_operations: Annotated[int, Field(ge=1, le=10_000_000), Kind("NUMBER", "a whole number from 1 to 10000000")] = (
-        Field(50_000, description="operations exported at most; what is beyond is skipped")
-    )
+    max_operations: Count = _setting("50000", "operations exported at most; what is beyond is skipped")
 
 
 class Shard(Section):
     """Sharding: which share of the targets' databases this replica polls."""
 
-    count: Annotated[int, Field(ge=1, le=10_000), Kind("NUMBER", "a whole number from 1 to 10000")] = Field(
-        1, description="how many replicas share the databases"
-    )
-    index: Ordinal = Field(
-        0, validate_default=True, description="this replica's number from 0, or the name of its pod, which ends in it"
-    )
+    count: Replicas = _setting("1", "how many replicas share the databases")
+    index: Ordinal = _setting("0", "this replica's number from 0, or the name of its pod, which ends in it")
 
     @field_validator("index")
     @classmethod
     def _below_count(cls, index: int, info: Any) -> int:
         if index >= info.data.get("count", index + 1):  # a count that is wrong itself is no bound
-            raise ValueError(f"is too large; allowed: 0 to {info.data['count'] - 1}, below shard.count")
+            raise ValueError
         return index
 
 
 class Log(Section):
     """The log on standard error."""
 
-    level: Level = Field("info", description="the least important messages that are shown")
-    format: Format = Field("logfmt", description="how a message is written")
-
-
-def split(given: object) -> object:
-    """The parts of a text with commas, without empty ones."""
-    return [part for part in map(str.strip, given.split(",")) if part] if isinstance(given, str) else given
-
-
-def _target(given: object) -> object:
-    return parse(given) if isinstance(given, str) else given
+    level: Level = _setting("info", "the least important messages that are shown")
+    format: Format = _setting("logfmt", "how a message is written")
 
 
 class Settings(BaseSettings):
     """Everything that can be configured, checked and frozen.
 
-    Built from keyword arguments alone, or from the `sources` among them, the most important first. Never reads the
-    environment or files by itself: `load` does.
+    Never reads the environment or files by itself: `load` does.
     """
 
     model_config = SettingsConfigDict(
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
-        env_prefix=ENV_PREFIX,
+        env_prefix="PLANETSCALE_EXPORTER_",
         env_nested_delimiter="_",
         env_nested_max_split=1,
         enable_decoding=False,
         cli_kebab_case=True,
-        cli_implicit_flags=True,
         cli_avoid_json=True,
         cli_use_class_docs_for_groups=True,
         cli_shortcuts={"targets": "target"},
     )
 
-    targets: Annotated[tuple[Annotated[InstanceOf[Target], BeforeValidator(_target)], ...], BeforeValidator(split)] = (
-        Field((), description="what to poll: org, org/database or org/database/number")
-    )
+    targets: Annotated[
+        tuple[Annotated[InstanceOf[Target], Kind("TARGET", _TARGETS, parse)], ...],
+        Kind("TARGET", _TARGETS, values.read_list),
+        AfterValidator(lambda found: tuple(dict.fromkeys(found))),
+    ] = Field((), description="what to poll: org, org/database or org/database/number")
     api: Api = Api()
     poll: Poll = Poll()
     web: Web = Web()
     metrics: Metrics = Metrics()
     shard: Shard = Shard()
     log: Log = Log()
-    credentials: InstanceOf[Sources] = Sources()  # no flag, no variable, and in the file under names of its own
-
-    @field_validator("targets")
-    @classmethod
-    def _once(cls, given: tuple[Target, ...]) -> tuple[Target, ...]:
-        return tuple(dict.fromkeys(given))
+    credentials: dict[str, Login] = {}
+    logins: InstanceOf[Sources] = Sources()  # made by `load` from the environment and the files that are named above
 
     @property
     def organizations(self) -> tuple[str, ...]:
@@ -211,14 +188,6 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys(target.organization for target in self.targets if not target.exclude))
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The sources that `load` made; the environment is read by its own, for the names that are settings."""
-        sources: tuple[PydanticBaseSettingsSource, ...] = init_settings.init_kwargs.pop("sources", ())  # type: ignore[attr-defined]
-        return (init_settings, *sources)
+    def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Keyword arguments alone: other variables have the same prefix, so `load` has a source for those it knows."""
+        return (sources["init_settings"],)
