@@ -8,6 +8,7 @@ from deploy_request import dashboard_of_a_deploy_request
 from fleet import dashboard_of_the_fleet
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from health import dashboard_of_the_exporter
+from history import dashboard_of_what_was
 
 FOLDER = Path(__file__).parent / "dashboards"
 
@@ -15,7 +16,12 @@ FOLDER = Path(__file__).parent / "dashboards"
 def generated() -> dict[Path, str]:
     """The text of each dashboard's file."""
     encoder = JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False)
-    models = (dashboard_of_the_fleet(), dashboard_of_a_deploy_request(), dashboard_of_the_exporter())
+    models = (
+        dashboard_of_the_fleet(),
+        dashboard_of_a_deploy_request(),
+        dashboard_of_what_was(),
+        dashboard_of_the_exporter(),
+    )
     return {FOLDER / f"{model.uid}.json": encoder.encode(model) + "\n" for model in models}
 
 

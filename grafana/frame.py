@@ -19,6 +19,7 @@ Section = tuple[str, Sequence[Panel]]  # a row's title, none for panels above al
 TITLES: Final = {
     "planetscale-deploys": "PlanetScale / Deploys",
     "planetscale-deploy-request": "PlanetScale / Deploy request",
+    "planetscale-history": "PlanetScale / History",
     "planetscale-exporter": "PlanetScale / Exporter",
 }
 TAG: Final = "planetscale"
@@ -40,11 +41,13 @@ class Made(Builder[Model], Generic[Model]):
 def variables(*, shown: bool, one: bool) -> list[Builder[dashboard.VariableModel]]:
     """The variables of every dashboard; which exporter is asked (job, instance) is *shown* only where it matters.
 
-    *one* opens on the newest deploy request of one database, and offers no All.
+    *one* opens on the newest deploy request of one database, and offers no All. Elsewhere a database can be chosen
+    that has no deploy request.
     """
     hide = dashboard.VariableHide.DONT_HIDE if shown else dashboard.VariableHide.HIDE_VARIABLE
-    exporters = _chain("planetscale_exporter_build_info", ("job", "instance"), every=True)
-    subjects = _chain("planetscale_deploy_request_up", REQUEST_LABELS, every=not one)
+    exporters = _chain(("job", "instance"), "planetscale_exporter_build_info", every=True)
+    databases = "planetscale_deploy_request_up" if one else "planetscale_deploy_requests_finished_total"
+    subjects = _chain(REQUEST_LABELS, databases, last="planetscale_deploy_request_up", every=not one)
     return [
         dashboards.DatasourceVariable("datasource").label("Data source").type("prometheus"),
         *(variable.hide(hide) for variable in exporters),
@@ -52,12 +55,13 @@ def variables(*, shown: bool, one: bool) -> list[Builder[dashboard.VariableModel
     ]
 
 
-def _chain(metric: str, labels: Sequence[str], *, every: bool) -> Iterator[dashboards.QueryVariable]:
-    """A variable a label, each offering only what goes with the ones before it."""
-    series(metric)  # fails where no family has that name
+def _chain(labels: Sequence[str], metric: str, *, last: str = "", every: bool) -> Iterator[dashboards.QueryVariable]:
+    """A variable a label of *metric*, or of *last*, each offering only what goes with the ones before it."""
     for place, label in enumerate(labels):
+        asked = last if last and label == labels[-1] else metric
+        series(asked)  # fails where no family has that name
         matchers = ", ".join(f'{before}=~"${before}"' for before in labels[:place])
-        query = f"label_values({metric}{{{matchers}}}, {label})"
+        query = f"label_values({asked}{{{matchers}}}, {label})"
         number = label == "deploy_request"
         variable = (
             dashboards.QueryVariable(label)
@@ -96,14 +100,15 @@ def framed_dashboard(  # noqa: PLR0913 - each is seen on the dashboard
     *,
     exporters: bool = False,
     one: bool = False,
+    since: str = "now-6h",
 ) -> dashboard.Dashboard:
-    """The dashboard that answers *question*.
+    """The dashboard that answers *question*, from *since* on.
 
     *exporters* shows the variables that choose among them; *one* is about one deploy request. Sections whose title
     begins with `+` are collapsed.
     """
     made = dashboards.Dashboard(TITLES[uid]).uid(uid).description(question).tags([TAG]).readonly()
-    made = made.time("now-6h", "now").refresh("1m").timezone("browser").tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
+    made = made.time(since, "now").refresh("1m").timezone("browser").tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
     made = made.variables(variables(shown=exporters, one=one)).links(links(uid))
     model = made.annotations([Made(mark) for mark in annotations]).build()
     model.panels = _placed(sections)

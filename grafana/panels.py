@@ -16,6 +16,7 @@ COUNTS: Final = frozenset({"none", "cpm"})
 SOFT_TOP: Final = 5  # so that the axis of a graph that counts to one has no fractions
 NO_EXPORTER: Final = "no exporter"
 NOT_KNOWN: Final = "not known"
+BARS: Final = 30
 STEP: Final = "1m"  # the finest of a graph: more points than that are not seen
 
 Threshold = tuple[float, str]
@@ -130,6 +131,22 @@ def lines(  # noqa: PLR0913 - each is seen on the graph
     for name, colour in (colours or {}).items():
         panel = panel.override_by_name(name, look({"color": {"mode": "fixed", "fixedColor": colour}}))
     return panel
+
+
+def bars(  # noqa: PLR0913 - each is seen on the graph
+    heading: tuple[str, str],
+    queries: Sequence[Query],
+    *,
+    empty: str,
+    unit: str,
+    size: tuple[int, int] = (12, 8),
+    stacked: bool = False,
+    top: float | None = None,
+    colours: Mapping[str, str] | None = None,
+) -> timeseries.Panel:
+    """What fell into each of some thirty parts of the time shown; queries ask per $__interval."""
+    panel = lines(heading, queries, empty=empty, unit=unit, size=size, top=top, colours=colours, stacked=stacked)
+    return panel.max_data_points(BARS).draw_style(common.GraphDrawStyle.BARS).fill_opacity(80).line_width(1)
 
 
 def timeline(

@@ -34,7 +34,9 @@ _RECORDED: Final = {
     for group in yaml.safe_load((RULES / "planetscale-deploys-recording.yml").read_text())["groups"]
     for rule in group["rules"]
 }
-_LEVELS: Final = {"operation": REQUEST_LABELS, "database": REQUEST_LABELS[:2], "database_state": REQUEST_LABELS[:2]}
+_LEVELS: Final = {"operation": REQUEST_LABELS} | dict.fromkeys(
+    ("database", "database_state", "database_result", "database_le"), REQUEST_LABELS[:2]
+)
 
 
 def series(name: str, **matchers: str) -> str:
@@ -149,8 +151,12 @@ def _check_states(family: Family, value: str) -> None:
 
 PER_OPERATION: Final = ", ".join(OPERATION_LABELS)
 PER_REQUEST: Final = ", ".join(REQUEST_LABELS)
+# Of a database of which only numbered deploy requests are polled, these tell.
+DATABASE_UP: Final = (
+    f"(max by (organization, database) ({series('planetscale_database_up')})"
+    f" or max by (organization, database) ({series('planetscale_deploy_request_up')}))"
+)
 # How many of the chosen databases are polled; none where nothing is.
-DATABASE_UP: Final = f"max by (organization, database) ({series('planetscale_deploy_request_up')})"
 WATCHED: Final = f"count({DATABASE_UP} == 1)"
 # What waits for its cutover is copied: it does not run, whatever state its operations have.
 GATED: Final = deployment_in(DeploymentState.PENDING_CUTOVER)

@@ -18,7 +18,7 @@ from exporter.metrics.families import FAMILIES
 from exporter.planetscale.models import DeploymentState, OperationState
 
 ROOT = Path(__file__).parent.parent
-UIDS = ("planetscale-deploys", "planetscale-deploy-request", "planetscale-exporter")
+UIDS = ("planetscale-deploys", "planetscale-deploy-request", "planetscale-history", "planetscale-exporter")
 DASHBOARDS = {uid: json.loads((ROOT / f"grafana/dashboards/{uid}.json").read_text()) for uid in UIDS}
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 SUBJECTS = ("organization", "database", "deploy_request")
@@ -347,7 +347,7 @@ def test_what_is_wrong_are_the_alerts_themselves(uid: str) -> None:
 
 def test_nothing_reads_the_states_of_all_operations_over_time() -> None:
     """What every load of a board of many asks over time is counted by the exporter or recorded beforehand."""
-    for uid in ("planetscale-deploys", "planetscale-exporter"):
+    for uid in ("planetscale-deploys", "planetscale-history", "planetscale-exporter"):
         ranged = [target["expr"] for panel in panels(uid) for target in panel["targets"] if target.get("range")]
         for expr in (*ranged, *(mark["expr"] for mark in DASHBOARDS[uid]["annotations"]["list"])):
             assert not re.search(r"(?<![:\w])planetscale_deploy_(operation|request)_\w+\{", expr), expr

@@ -97,7 +97,7 @@ def test_cases_name_what_they_test() -> None:
 def families_named(text: str) -> set[str]:
     """The exporter's families in an expression or a page, without a histogram's endings."""
     names = re.findall(r"(?<![:\w])planetscale_(?:deploy|exporter)_\w+", text)
-    return {re.sub(r"_bucket$", "", name) for name in names}
+    return {re.sub(r"_bucket$|(?<=_seconds)_(?:sum|count)$", "", name) for name in names}
 
 
 @pytest.mark.parametrize("path", [ALERTS, RECORDING], ids=lambda path: path.stem)
