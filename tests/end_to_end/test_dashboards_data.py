@@ -28,8 +28,9 @@ GRAFANAS = {
     "$__interval": "1s",
 }
 ANY = ("job", "instance", "organization", "database", "deploy_request")
-# What is empty as long as all is well, and says so.
+# What is empty as long as all is well, or until something ends well, and says so.
 WELL = {
+    ("planetscale-history", "One deployed every"),
     ("planetscale-exporter", "Deploy requests that can't be polled"),
     ("planetscale-exporter", "Failed polls by reason"),
     ("planetscale-exporter", "Why polls fail"),
