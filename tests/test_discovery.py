@@ -200,15 +200,18 @@ class Discovery(RuleBasedStateMachine):
             assert status.configured
             assert status.operations.ok is (samples[0] is not None) or None in samples
             return
-        conditions = {truth.condition if truth else None for truth in samples}
+        # One that was over may come to another end: until that had time to be seen, either may be shown.
+        conditions = {truth and (truth.condition, truth.condition is Is.OVER and truth.state) for truth in samples}
         if self.excluded and key.database == "beta":
             assert status is None
         if len(conditions) > 1 or (self.excluded and key.database == "beta"):
             return
         now = samples[0]
         if now is None:
+            # Nobody asks again about one that has come to its end: should it vanish, it stays for `poll.retention`.
+            is_past = status and status.finished_at and self.now - status.finished_at < KEEPS.retention + SEEN_WITHIN
             is_gone = self.home(key.database) or self.now - self.removed[key.database] > KEEPS.stale_after + SEEN_WITHIN
-            assert status is None or not is_gone
+            assert status is None or is_past or not is_gone
         elif now.condition is Is.ABSENT:
             assert status is None
         elif now.condition is Is.LIVE:

@@ -189,6 +189,19 @@ async def test_things_come_and_go_while_it_serves(simulator: Simulator, acme: As
     await acme.get(status=404)
 
 
+async def test_what_vanishes_changes_nothing_of_what_was(
+    simulator: Simulator, clock: SimulatedClock, acme: Asker
+) -> None:
+    """One that waited for another was queued, ran and ended when it did, whatever becomes of the other."""
+    for _ in range(2):
+        simulator.add_deploy_request("acme", "shop", "long_copy")
+    clock.advance(300 * 3600)
+    before = await acme.get(f"{SHOP}/3")
+    assert before["deployment"]["finished_at"] > (await acme.get(f"{SHOP}/2"))["deployment"]["finished_at"]
+    simulator.delete_deploy_request("acme", "shop", 2)
+    assert await acme.get(f"{SHOP}/3") == before
+
+
 async def test_requests_beyond_the_limit_are_refused(clock: SimulatedClock) -> None:
     """In any 60 seconds an organisation has so many requests; the rest is 429, with `Retry-After` if so wished."""
     simulator = Simulator(clock, requests_per_minute=3)

@@ -131,8 +131,8 @@ class Simulator:
         self.organizations[organization][database].close(number, self.clock())
 
     def delete_deploy_request(self, organization: str, database: str, number: int) -> None:
-        """Let a deploy request vanish: it answers 404."""
-        self.organizations[organization][database].delete(number)
+        """Let a deploy request vanish: it answers 404, and those behind it move up."""
+        self.organizations[organization][database].delete(number, self.clock())
 
     # Who may read it
 

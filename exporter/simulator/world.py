@@ -69,8 +69,9 @@ class Database:
         self._closed[number] = now
         self._turns.clear()
 
-    def delete(self, number: int) -> None:
-        """Make a deploy request one that never was."""
+    def delete(self, number: int, now: float) -> None:
+        """Let a deploy request vanish at the Unix time *now*; those that waited for it go on from there."""
+        self._closed.setdefault(number, now)
         self._deleted.add(number)
         self._turns.clear()
 
@@ -96,11 +97,11 @@ class Database:
         first, last = (max(0, floor((moment - self.since) / self.period)) for moment in (now - MEMORY, now))
         self._turns = {turn: self._turns.get(turn) or self._turn(turn) for turn in range(first, last + 1)}
         for casts in self._turns.values():
-            yield from (cast for cast in casts if cast.timeline.opens <= now)
+            yield from (cast for cast in casts if cast.timeline.opens <= now and cast.number not in self._deleted)
 
     def _turn(self, turn: int) -> list[Cast]:
         again = (self._again(cast, turn) for cast in self._casts.values())
-        return queue_up(cast for cast in again if cast.number not in self._deleted)
+        return queue_up(again)
 
     def _again(self, cast: Cast, turn: int) -> Cast:
         number, later = cast.number + turn * len(self._casts), turn * self.period if turn else 0.0
