@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -50,6 +51,26 @@ def program() -> Callable[..., Path]:
         return Path(found)
 
     return find
+
+
+@pytest.fixture
+def issue(program: Callable[..., Path], tmp_path: Path) -> Callable[[str], None]:
+    """Give `issue(name)`: NAME.crt and NAME.key for localhost, of an authority `ca`, in the test's folder."""
+    openssl = program("openssl")
+
+    def run(*arguments: str) -> None:
+        subprocess.run([openssl, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    run("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=ca", "-days", "2")
+
+    def issue(name: str) -> None:
+        run("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        (tmp_path / "names").write_text(f"subjectAltName=DNS:localhost,DNS:{name},IP:127.0.0.1\n")
+        ca = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial")
+        run("x509", "-req", "-in", f"{name}.csr", *ca, "-days", "2", "-extfile", "names", "-out", f"{name}.crt")
+
+    return issue
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from exporter.healthcheck import health_url, healthcheck
 from exporter.mistakes import ConfigError
 from exporter.settings import ListenAddress
 from exporter.web import WebSecurity, access, create_app, listen
-from exporter.web.access import Passwords
-from exporter.web.security import parse
+from exporter.web.access import Bucket, Passwords
+from exporter.web.security import RateLimit, parse
 
 HASH = bcrypt.hashpw(b"sesame", bcrypt.gensalt(4)).decode()
 ALICE = encode_basic_auth("alice", "sesame")
@@ -50,26 +50,6 @@ def config(folder: Path, text: str) -> Path:
     file = folder / "web-config.yml"
     file.write_text(text)
     return file
-
-
-@pytest.fixture
-def issue(program: Callable[..., Path], tmp_path: Path) -> Callable[[str], None]:
-    """Give `issue(name)`: NAME.crt and NAME.key for localhost, of an authority `ca`, in the test's folder."""
-    openssl = program("openssl")
-
-    def run(*arguments: str) -> None:
-        subprocess.run([openssl, *arguments], cwd=tmp_path, check=True, capture_output=True)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    run("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=ca", "-days", "2")
-
-    def issue(name: str) -> None:
-        run("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (tmp_path / "names").write_text(f"subjectAltName=DNS:localhost,DNS:{name},IP:127.0.0.1\n")
-        ca = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial")
-        run("x509", "-req", "-in", f"{name}.csr", *ca, "-days", "2", "-extfile", "names", "-out", f"{name}.crt")
-
-    return issue
 
 
 def trusting(folder: Path, client: str = "") -> ssl.SSLContext:
@@ -104,6 +84,30 @@ async def test_passwords_guard_all_but_probes_and_webhooks(tmp_path: Path) -> No
                 assert (answer.status, "Basic" in answer.headers["WWW-Authenticate"]) == (401, True)
             async with client.get(url, headers={"Authorization": ALICE}) as answer:
                 assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+
+
+async def test_a_rate_limit_refuses_what_comes_too_fast(tmp_path: Path) -> None:
+    """A burst, then one for each interval; probes are never refused, and headers left blank stay as they are."""
+    file = config(
+        tmp_path, "rate_limit: {interval: 1h30m, burst: 3}\nhttp_server_config: {headers: {X-Frame-Options: ''}}\n"
+    )
+    security = WebSecurity(str(file))
+    async with secured(security) as port:
+        url = f"http://127.0.0.1:{port}"
+        assert [await status(f"{url}/metrics") for _ in range(5)] == [200, 200, 200, 429, 429]
+        assert await status(f"{url}/-/healthy") == 200
+        file.write_text("rate_limit: {interval: 0, burst: 3}\n")
+        security.refresh()
+        assert [await status(f"{url}/metrics") for _ in range(5)] == [200] * 5
+
+
+async def test_tokens_come_back_one_for_each_interval() -> None:
+    """And never more than the burst, however long nobody asked."""
+    bucket, limit = Bucket(), RateLimit.model_validate({"interval": "2s", "burst": 2})
+    times = (0, 0, 0, 1, 2, 2, 3, 4, 1000, 1000, 1000)
+    assert [bucket.allows(limit, now) for now in times] == [
+        True, True, False, False, True, False, False, True, True, True, False,
+    ]  # fmt: skip
 
 
 async def test_a_renewed_file_counts_at_once_and_a_bad_one_never(tmp_path: Path) -> None:
@@ -155,6 +159,8 @@ async def test_nobody_gets_in_with_the_password_of_another() -> None:
         ("tls: {}", "tls: is no key of this file that is supported"),
         ("- a", ": input should be"),
         ("basic_auth_users: {alice: secret}", "basic_auth_users.alice: is no bcrypt hash"),
+        ("rate_limit: {interval: often, burst: 5}", "rate_limit.interval: should be a duration such as 1s"),
+        ("rate_limit: {interval: 1s}", "rate_limit.burst: 0 would let no request in"),
         ("tls_server_config: {cert_file: a}", "tls_server_config: set either key_file or key"),
         ("tls_server_config: {cert_file: a, key_file: b, min_version: SSL3}", "tls_server_config.min_version: input"),
         (

@@ -4,17 +4,19 @@ import asyncio
 import base64
 import binascii
 import hmac
+import math
 import secrets
+from time import monotonic
 from typing import Final
 
 import bcrypt
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from exporter.web.security import WebSecurity
+from exporter.web.security import RateLimit, WebSecurity
 
 OPEN: Final = frozenset({"/-/healthy", "/-/ready", "/-/webhook"})
-"""Never asked for a password: probes tell nothing, and a webhook is signed."""
+"""Never asked for a password and never limited: probes tell nothing, and a webhook is signed."""
 
 _MOST_KNOWN, _MOST_WAITING = 1000, 50
 _LONGEST = 72  # what bcrypt looks at
@@ -62,13 +64,33 @@ def _check(password: bytes, hashed: bytes) -> bool:
         return False
 
 
+class Bucket:
+    """A token bucket: a burst at once, then a token for each interval."""
+
+    def __init__(self) -> None:
+        self._tokens, self._at = math.inf, 0.0
+
+    def allows(self, limit: RateLimit, now: float) -> bool:
+        """Take a token at *now*, in seconds that never go back; False when there is none."""
+        if not limit.interval:
+            return True
+        earned = (now - self._at) / limit.interval
+        self._tokens, self._at = min(self._tokens + earned, limit.burst), now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
 def access(security: WebSecurity) -> Middleware:
     """Lets in whom the web configuration lets in, and adds its headers."""
-    passwords = Passwords()
+    passwords, bucket = Passwords(), Bucket()
 
     @web.middleware
     async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
         config = security.config
+        if request.path not in OPEN and not bucket.allows(config.rate_limit, monotonic()):
+            raise web.HTTPTooManyRequests(text="more requests than rate_limit allows")
         tls = config.tls_server_config
         if tls and tls.client_allowed_sans and not _is_allowed(request, tls.client_allowed_sans):
             raise web.HTTPForbidden(text="the client's certificate has none of client_allowed_sans")
@@ -78,7 +100,7 @@ def access(security: WebSecurity) -> Middleware:
                 realm = {"WWW-Authenticate": 'Basic realm="planetscale-exporter", charset="UTF-8"'}
                 raise web.HTTPUnauthorized(text="a user and a password are needed", headers=realm)
         response = await handler(request)
-        response.headers.update([*config.http_server_config.headers.items()])
+        response.headers.update([(name, text) for name, text in config.http_server_config.headers.items() if text])
         return response
 
     return checked

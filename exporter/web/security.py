@@ -4,14 +4,16 @@ The format is that of Prometheus' exporter-toolkit (docs/web-configuration.md th
 mistake, not ignored: `RequestClientCert` and `RequireAnyClientCert` take certificates that nobody has verified.
 """
 
+import re
 import ssl
 import tempfile
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import structlog
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from exporter import files
 from exporter.mistakes import ConfigError
@@ -47,6 +49,9 @@ _CIPHERS: Final = {
 }
 # Every TLS 1.3 connection may use these, whatever the file says; Go does likewise.
 _ALWAYS: Final = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
+
+_PART: Final = re.compile(r"([0-9]+(?:[.][0-9]*)?)(ns|us|µs|ms|s|m|h)")
+_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 log = structlog.get_logger(__name__)
 
@@ -89,11 +94,27 @@ class HTTP(_Section):
     headers: dict[Header, str] = Field(default_factory=dict)
 
 
+def _seconds(given: object) -> float:
+    """A duration as Go writes it, or 0."""
+    parts = _PART.findall(given) if isinstance(given, str) else []
+    if given != 0 and (not parts or "".join(map("".join, parts)) != given):
+        raise PydanticCustomError("duration", "should be a duration such as 1s, or 0")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+class RateLimit(_Section):
+    """`rate_limit`: a request for each `interval` (0: any number), in seconds, and a burst of so many."""
+
+    interval: Annotated[float, BeforeValidator(_seconds)] = 0.0
+    burst: int = 0
+
+
 class WebConfig(_Section):
     """The whole file."""
 
     tls_server_config: TLS | None = None
     http_server_config: HTTP = Field(default_factory=HTTP)
+    rate_limit: RateLimit = Field(default_factory=RateLimit)
     basic_auth_users: dict[str, str] = Field(default_factory=dict)
 
 
@@ -187,6 +208,8 @@ def _mistakes(config: WebConfig) -> list[str]:
         for name, value in config.basic_auth_users.items()
         if value[:2] != "$2"
     ]
+    if config.rate_limit.interval and config.rate_limit.burst < 1:
+        wrong.append(f"rate_limit.burst: {config.rate_limit.burst} would let no request in")
     if (tls := config.tls_server_config) is None:
         return wrong
     section = "tls_server_config"

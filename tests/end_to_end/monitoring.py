@@ -140,9 +140,12 @@ class Monitoring:
 
 @asynccontextmanager
 async def monitoring(
-    program: FindProgram, folder: Path, exporter_port: int, *, newer: bool
+    program: FindProgram, folder: Path, exporter_port: int, *, newer: bool, job: str = ""
 ) -> AsyncIterator[Monitoring]:
-    """Run both, one generation or the other, until the context ends; what they send is kept."""
+    """Run both, one generation or the other, until the context ends; what they send is kept.
+
+    *job* is more lines of the scrape job in YAML, indented by four spaces.
+    """
     prometheus, alertmanager = (program(name, newer=newer) for name in ("prometheus", "prometheus-alertmanager"))
     prometheus_port, alertmanager_port = _free_ports(2)
     async with AsyncExitStack() as stack:
@@ -150,7 +153,7 @@ async def monitoring(
         run = Monitoring(client, f"http://127.0.0.1:{prometheus_port}", f"http://127.0.0.1:{alertmanager_port}")
         receiver = await stack.enter_async_context(TestServer(_receiver(run.messages)))
         _write_alertmanager(folder, str(receiver.make_url("/")))
-        _write_prometheus(folder, exporter_port, alertmanager_port)
+        _write_prometheus(folder, exporter_port, alertmanager_port, job)
         await stack.enter_async_context(
             _process(
                 folder / "alertmanager.log",
@@ -215,7 +218,7 @@ def _write_alertmanager(folder: Path, receiver: str) -> None:
     (folder / "alertmanager.yml").write_text(text)
 
 
-def _write_prometheus(folder: Path, exporter_port: int, alertmanager_port: int) -> None:
+def _write_prometheus(folder: Path, exporter_port: int, alertmanager_port: int, job: str) -> None:
     (folder / "rules").mkdir()
     for rules in (DEPLOY / "prometheus/rules").iterdir():
         (folder / "rules" / rules.name).write_text(quick(rules.read_text()))
@@ -224,6 +227,7 @@ def _write_prometheus(folder: Path, exporter_port: int, alertmanager_port: int) 
         ("_interval: 15s", "_interval: 250ms"),
         ("alertmanager:9093", f"127.0.0.1:{alertmanager_port}"),
         ("exporter:10048", f"127.0.0.1:{exporter_port}"),
+        ("  - job_name: planetscale-exporter\n", f"  - job_name: planetscale-exporter\n{job}"),
     ):
         assert shipped in text, f"the shipped Prometheus configuration has no {shipped}"
         text = text.replace(shipped, ours)
