@@ -4,6 +4,7 @@ import asyncio
 import functools
 import inspect
 import selectors
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -13,17 +14,20 @@ EPOCH = 1_785_000_000.0
 
 
 class _Skipping(selectors.DefaultSelector):
-    """Moves the clock instead of waiting, once nothing is left to read or write."""
+    """Moves the clock instead of waiting, once nothing is left to read or write and no thread is at work."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self._threads = threading.active_count()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready now; else the time-out has passed."""
         ready = super().select(0)
         if not ready and timeout is None:
             return super().select(None)
+        while not ready and threading.active_count() > self._threads:
+            ready = super().select(0.001)
         if not ready and timeout:
             self.now += timeout
         return ready

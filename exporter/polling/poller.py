@@ -287,7 +287,7 @@ class Poller:
             if job not in self._schedule:
                 self._hints.followed(job, now)
             elif not self._schedule.entry(job).running:
-                self._schedule.hasten(job, now, Rank.MOVING)
+                self._schedule.hasten(job, now, Rank.TOLD)
                 self._hints.followed(job, now)
 
     def _pass_time(self) -> None:

@@ -1,7 +1,8 @@
 """What is due, and what goes first when not everything can: a function of what was added and the clock passed in.
 
 What moves comes first, but the rest gets a fifth of all requests while both wait. Within a rank the longest due goes
-first, so that all get slower evenly. What is nice to know takes what is left.
+first, so that all get slower evenly; what a webhook told of goes before all that moves. What is nice to know takes what
+is left.
 """
 
 import heapq
@@ -18,6 +19,8 @@ from exporter.polling.jobs import Job
 class Rank(IntEnum):
     """How pressing a job is."""
 
+    TOLD = -1
+    """What a webhook says has changed: asked with the requests of what moves, and before it."""
     MOVING = 0
     """What moves, and what has never been asked about."""
     REST = 1
@@ -83,21 +86,23 @@ class Schedule:
     def hasten(self, job: Job, due: float, rank: Rank) -> None:
         """Let a job be due earlier, and as pressing as it is now."""
         entry = self._entries[job]
+        rank = Rank.TOLD if entry.rank is Rank.TOLD else rank
         if not entry.running and (entry.due > due or entry.rank is not rank):
             entry.due, entry.rank = min(entry.due, due), rank
             self._line_up(entry)
 
     def next(self, now: float) -> Entry | None:
         """The job to start now; None when none is due."""
-        moving, rest = self._first(Rank.MOVING, now), self._first(Rank.REST, now)
+        moving, rest = self._moving(now), self._first(Rank.REST, now)
         if moving and rest:
             return moving if self._spent[Rank.MOVING] <= self._spent[Rank.REST] else rest
         return moving or rest or self._first(Rank.SPARE, now)
 
     def start(self, entry: Entry, now: float) -> None:
         """Mark what `next` gave as running."""
-        for rank in _WEIGHTS:
-            if rank is not entry.rank and self._first(rank, now) is None:
+        waiting = {Rank.MOVING: self._moving(now), Rank.REST: self._first(Rank.REST, now)}
+        for rank, first in waiting.items():
+            if rank is not _paying(entry.rank) and first is None:
                 # Who waits for nothing saves nothing up.
                 self._spent[rank] = max(self._spent.values())
         self._spend(entry.rank, entry.requests)
@@ -155,13 +160,21 @@ class Schedule:
             heapq.heappop(line)
         return line
 
+    def _moving(self, now: float) -> Entry | None:
+        return self._first(Rank.TOLD, now) or self._first(Rank.MOVING, now)
+
     def _first(self, rank: Rank, now: float) -> Entry | None:
         line = self._line(rank)
         return line[0][2] if line and line[0][0] <= now else None
 
     def _spend(self, rank: Rank, requests: int) -> None:
-        if rank in self._spent:
-            self._spent[rank] += requests / _WEIGHTS[rank]
+        if (paying := _paying(rank)) in self._spent:
+            self._spent[paying] += requests / _WEIGHTS[paying]
+
+
+def _paying(rank: Rank) -> Rank:
+    """The rank whose requests are spent."""
+    return Rank.MOVING if rank is Rank.TOLD else rank
 
 
 class Wait(NamedTuple):
