@@ -11,6 +11,7 @@ from chart import CHART, FULL, MINIMAL, Helm, alerts, exporter, mounted, one, po
 
 from exporter.credentials import Credentials
 from exporter.settings import Settings
+from exporter.settings.tree import Login
 
 ROOT = Path(__file__).parents[1]
 RULES = ROOT / "deploy" / "prometheus" / "rules"
@@ -115,7 +116,8 @@ def test_values_left_alone_are_the_exporters_defaults(helm: Helm, tmp_path: Path
     """A minimal installation is one replica with every setting at its default."""
     documents = helm.rendered(MINIMAL)
     settings = read(documents, mounted(documents, tmp_path / "mount"), "planetscale-exporter-0")
-    assert settings == Settings(targets=("acme",), logins=settings.logins)
+    paths = settings.api.model_dump(include=set(Login.model_fields))
+    assert settings == Settings(targets=("acme",), api=paths, logins=settings.logins)
     assert {each["kind"] for each in documents} == {
         "ConfigMap",
         "Pod",
