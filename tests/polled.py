@@ -205,8 +205,12 @@ async def polling(  # noqa: PLR0913 - each has a default and a name
         assignment = Assignment(client, Plan(tuple(map(parse, targets)), share), timing, limits)
         poller = Poller(assignment, slots, store, observer, times or clock(loop))
         task = asyncio.create_task(poller.run())
+        polled = Polled(simulator, assignment, poller, slots, store, observer, delays, task)
         try:
-            yield Polled(simulator, assignment, poller, slots, store, observer, delays, task)
+            yield polled
+            kept = polled.snapshot
+            polled.reload(*(target.text for target in polled.assignment.plan.targets))
+            assert polled.snapshot == kept, "what was put together bit by bit is not what is known"
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

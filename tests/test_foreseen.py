@@ -7,7 +7,9 @@ from polled import LIMITS, Observer
 
 from exporter.planetscale.models import Deployment, DeployRequest
 from exporter.planetscale.rows import Rows
+from exporter.polling import answers
 from exporter.polling.endings import Endings
+from exporter.polling.exported import Exported
 from exporter.polling.fleet import Fleet
 from exporter.polling.plan import Plan
 from exporter.polling.snapshot import Key, Moment
@@ -22,7 +24,7 @@ def queue(fleet: Fleet, state: str, *rows: dict[str, Any]) -> None:
     """The queue names deploy request 7 in this state, with these operations."""
     row = Deployment.model_validate({"deploy_request_number": 7, "state": state, "deploy_operations": list(rows)})
     with fleet.questions.asking() as asked:
-        fleet.queue_answered(SCOPE, [row], asked, THEN)
+        answers.deploy_queue(fleet, SCOPE, [row], asked, THEN)
 
 
 def listed(fleet: Fleet, state: str, *rows: dict[str, Any]) -> None:
@@ -30,12 +32,12 @@ def listed(fleet: Fleet, state: str, *rows: dict[str, Any]) -> None:
     deployment = {"state": state, "deploy_operations": list(rows)}
     row = {"number": 7, "state": "open", "deployment_state": state, "deployment": deployment}
     with fleet.questions.asking() as asked:
-        fleet.open_answered(SCOPE, Rows((DeployRequest.model_validate(row),)), asked, THEN)
+        answers.open_list(fleet, SCOPE, Rows((DeployRequest.model_validate(row),)), asked, THEN)
 
 
 def tables(fleet: Fleet) -> list[tuple[str, str]]:
     """The exported operations: table and state."""
-    (status,) = fleet.snapshot().deploy_requests
+    (status,) = Exported(fleet).snapshot().deploy_requests
     return [(watched.operation.table, str(watched.operation.state)) for watched in status.watched]
 
 
@@ -63,5 +65,5 @@ def test_what_has_started_is_never_what_was_foreseen(fleet: Fleet) -> None:
     """A queue that says it runs, and holds no operations of it, leaves them to the operations endpoint."""
     listed(fleet, "queued", DROP)
     queue(fleet, "in_progress")
-    fleet.operations_answered(Key(*SCOPE, 7), Rows(), 99, THEN)
+    answers.operations(fleet, Key(*SCOPE, 7), Rows(), 99, THEN)
     assert tables(fleet) == []

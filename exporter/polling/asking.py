@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from exporter.planetscale.client import PlanetScale
 from exporter.planetscale.rows import Rows
-from exporter.polling.fleet import Fleet, Taken
+from exporter.polling import answers
+from exporter.polling.answers import Taken
+from exporter.polling.fleet import Fleet
 from exporter.polling.jobs import Job, Kind, requests_for
 from exporter.polling.snapshot import Moment
 
@@ -33,25 +35,25 @@ async def ask(job: Job, client: PlanetScale, fleet: Fleet, retention: float, now
         match job.kind:
             case Kind.DATABASES:
                 databases = await client.databases(job.organization)
-                fleet.databases_answered(job.organization, databases, now())
+                answers.databases(fleet, job.organization, databases, now())
                 return Answer(databases)
             case Kind.QUEUE:
                 queue = await client.deploy_queue(*job.scope)
-                return Answer(queue, fleet.queue_answered(job.scope, queue, asked, now()))
+                return Answer(queue, answers.deploy_queue(fleet, job.scope, queue, asked, now()))
             case Kind.OPEN:
                 listed = await client.open_deploy_requests(*job.scope)
-                return Answer(listed, fleet.open_answered(job.scope, listed, asked, now()))
+                return Answer(listed, answers.open_list(fleet, job.scope, listed, asked, now()))
             case Kind.RECENT:
                 unix = now().unix
                 recent = await client.ran_between(*job.scope, unix - retention, unix)
-                return Answer(recent, fleet.recent_answered(job.scope, recent, asked, now()))
+                return Answer(recent, answers.recent_list(fleet, job.scope, recent, asked, now()))
             case Kind.OPERATIONS:
                 operations = await client.operations(*job.key)
-                return Answer(operations, fleet.operations_answered(job.key, operations, asked, now()))
+                return Answer(operations, answers.operations(fleet, job.key, operations, asked, now()))
             case Kind.REQUEST:
                 request = await client.deploy_request(*job.key)
-                fleet.request_answered(job.key, request, asked, now())
+                answers.deploy_request(fleet, job.key, request, asked, now())
             case Kind.THROTTLER:
                 throttler = await client.throttler(*job.key)
-                fleet.throttler_answered(job.key, throttler, asked, now())
+                answers.throttler(fleet, job.key, throttler, asked, now())
     return Answer()

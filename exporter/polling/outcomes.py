@@ -9,25 +9,31 @@ from exporter.targets import Target
 
 
 class Outcomes:
-    """The jobs that have been tried, and the errors of those that failed."""
+    """The jobs that have been tried, and the errors of those that failed.
 
-    def __init__(self) -> None:
+    The scope of each change goes into *touched*.
+    """
+
+    def __init__(self, touched: set[Scope]) -> None:
+        self._touched = touched
         self._tried: set[Job] = set()
         self._failing: dict[Scope, dict[Job, str]] = {}
 
     def worked(self, job: Job) -> None:
         """The job has brought an answer."""
-        self._tried.add(job)
+        self._try(job)
         self._recover(job)
 
     def failed(self, job: Job, error: str) -> None:
         """The job has brought none."""
-        self._tried.add(job)
+        self._try(job)
         self._failing.setdefault(job.scope, {})[job] = error
+        self._touched.add(job.scope)
 
     def forget(self, job: Job) -> None:
         """The job is needed no more."""
         self._tried.discard(job)
+        self._touched.add(job.scope)
         self._recover(job)
 
     def have(self, jobs: Iterable[Job]) -> bool:
@@ -40,12 +46,18 @@ class Outcomes:
             return False
         return True if self.have(jobs) else None
 
-    def of_targets(self, plan: Plan) -> tuple[TargetStatus, ...]:
-        """Each target, and whether every part of it worked at its last try."""
-        return tuple(TargetStatus(target.text, *self._of(target, plan)) for target in plan.wanted)
+    def of_target(self, target: Target, plan: Plan) -> TargetStatus:
+        """The target, and whether every part of it worked at its last try."""
+        return TargetStatus(target.text, *self._of(target, plan))
+
+    def _try(self, job: Job) -> None:
+        if job not in self._tried:
+            self._tried.add(job)
+            self._touched.add(job.scope)
 
     def _recover(self, job: Job) -> None:
         if failing := self._failing.get(job.scope):
+            self._touched.add(job.scope)
             failing.pop(job, None)
             if not failing:
                 del self._failing[job.scope]
@@ -66,7 +78,7 @@ class Outcomes:
     def _failures(self, target: Target) -> Iterator[tuple[Job, str]]:
         """What fails where the target is."""
         if target.database is None or target.is_glob:
-            scopes = [scope for scope in self._failing if scope[0] == target.organization]
+            scopes: Iterable[Scope] = (scope for scope in self._failing if scope[0] == target.organization)
         else:
             scopes = [(target.organization, target.database)]
         for scope in scopes:

@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from exporter.polling import needs
 from exporter.polling.fleet import Fleet
 from exporter.polling.jobs import Job, Kind
 from exporter.polling.schedule import Rank
@@ -35,15 +36,15 @@ def interval_of(job: Job, fleet: Fleet, timing: Timing) -> float:
         case Kind.DATABASES | Kind.OPEN | Kind.RECENT:
             return timing.discovery_interval
         case Kind.QUEUE:
-            return timing.interval if fleet.moves(job) else timing.idle_queue_interval
+            return timing.interval if needs.moves(fleet, job) else timing.idle_queue_interval
         case Kind.THROTTLER if not fleet.is_numbered(job.key):
             return timing.idle_interval
-    return timing.interval if fleet.moves(job) else timing.idle_interval
+    return timing.interval if needs.moves(fleet, job) else timing.idle_interval
 
 
 def rank_of(job: Job, fleet: Fleet, *, first: bool = False) -> Rank:
     """How pressing the job is as things stand; *first* says that nothing is known yet."""
     if job.kind is Kind.RECENT or (job.kind is Kind.THROTTLER and not fleet.is_numbered(job.key)):
         return Rank.SPARE
-    moves = (first and job.kind in _FIRST_URGENT) or (job.kind in _URGENT and fleet.moves(job))
+    moves = (first and job.kind in _FIRST_URGENT) or (job.kind in _URGENT and needs.moves(fleet, job))
     return Rank.MOVING if moves else Rank.REST

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic, time
 from typing import Final, NamedTuple, Protocol
@@ -13,8 +13,10 @@ import structlog
 from exporter.planetscale.client import PlanetScale
 from exporter.planetscale.errors import NotFoundError, PlanetScaleError, RateLimitedError
 from exporter.planetscale.slots import Slots
+from exporter.polling import aging, needs
 from exporter.polling.asking import ask
 from exporter.polling.endings import EndingObserver, Endings
+from exporter.polling.exported import Exported
 from exporter.polling.fleet import Fleet, Limits
 from exporter.polling.hints import Hints
 from exporter.polling.jobs import Job
@@ -22,7 +24,7 @@ from exporter.polling.pace import Timing, interval_of, rank_of
 from exporter.polling.plan import Plan
 from exporter.polling.schedule import Entry, Rank, Schedule, Wait, again, back_off, decide
 from exporter.polling.skips import Skips
-from exporter.polling.snapshot import Key, Moment, Scope, SnapshotStore
+from exporter.polling.snapshot import Key, Moment, Scope, SnapshotStore, TargetStatus
 
 MAX_RUNNING: Final = 20
 _TICK: Final = 1.0
@@ -83,6 +85,7 @@ class Poller:
         self._clock = clock or Clock()
         endings = Endings(observer, since=self._clock.time())
         self._fleet = Fleet(assignment.plan, assignment.limits, endings)
+        self._exported = Exported(self._fleet)
         self._schedule = Schedule()
         self._skips = Skips(observer.skipped)
         self._hints = Hints()
@@ -98,7 +101,7 @@ class Poller:
     @property
     def is_ready(self) -> bool:
         """Whether every target has been tried once; it never becomes false again."""
-        self._ready = self._ready or self._fleet.is_tried()
+        self._ready = self._ready or needs.is_tried(self._fleet)
         return self._ready
 
     def assign(self, assignment: Assignment) -> None:
@@ -120,7 +123,7 @@ class Poller:
 
     def hint(self, key: Key) -> bool:
         """Something happened to a deploy request: poll what tells about it; False where nobody watches it."""
-        jobs = self._fleet.telling(key)
+        jobs = needs.telling(self._fleet, key)
         self._hints.take(jobs)
         self._wakeup.set()
         return bool(jobs)
@@ -240,7 +243,7 @@ class Poller:
         self._observer.poll_failed(reason)
         if job in self._schedule:
             log.debug("poll_failed", target=job.subject, poll=job.kind.value, reason=reason, error=error)
-            self._fleet.failed(job, error, self._clock.now(), not_found=not_found)
+            aging.failed(self._fleet, job, error, self._clock.now(), not_found=not_found)
 
     # -- what follows from answers and from time
 
@@ -251,7 +254,7 @@ class Poller:
         """Let the schedule hold the jobs that the scopes need now."""
         now = self._clock.monotonic()
         for scope in scopes:
-            needed, had = self._fleet.jobs(scope), self._jobs.pop(scope, frozenset())
+            needed, had = needs.jobs(self._fleet, scope), self._jobs.pop(scope, frozenset())
             for job in had - needed:
                 self._schedule.remove(job)
                 self._fleet.outcomes.forget(job)
@@ -268,7 +271,7 @@ class Poller:
         """Ask at once where an answer made an earlier question pressing."""
         entry = self._schedule.entry(job)
         began_to_move = entry.interval > self._interval(job)
-        if not entry.failures and (began_to_move or self._fleet.is_last_look(job)):
+        if not entry.failures and (began_to_move or needs.is_last_look(self._fleet, job)):
             self._hasten(job, now)
 
     def _hasten(self, job: Job, due: float) -> None:
@@ -297,7 +300,7 @@ class Poller:
         for entry in late:
             message = f"it was due {limits.stale_after:.0f}s ago and could not start; see api.requests_per_minute"
             self._fail(entry.job, "late", message)
-        changed = self._fleet.pass_time(self._clock.now())
+        changed = aging.pass_time(self._fleet, self._clock.now())
         self._sync(changed)
         self._tell_budget()
         if late or changed:
@@ -317,10 +320,17 @@ class Poller:
             )
 
     def _publish(self) -> None:
-        before = {target.text: target.up for target in self._store.current.targets}
-        self._store.put(self._fleet.snapshot())
-        for target in self._store.current.targets:
-            if target.up is False and before.get(target.text) is not False:
-                log.warning("target_failed", target=target.text, error=target.error)
-            elif target.up and before.get(target.text) is False:
-                log.info("target_recovered", target=target.text)
+        before = self._store.current.targets
+        self._store.put(self._exported.snapshot())
+        after = self._store.current.targets
+        if after is not before:
+            _tell_targets({target.text: target.up for target in before}, after)
+
+
+def _tell_targets(before: Mapping[str, bool | None], targets: Iterable[TargetStatus]) -> None:
+    """Say which targets began to fail and which work again."""
+    for target in targets:
+        if target.up is False and before.get(target.text) is not False:
+            log.warning("target_failed", target=target.text, error=target.error)
+        elif target.up and before.get(target.text) is False:
+            log.info("target_recovered", target=target.text)
