@@ -7,16 +7,16 @@ from annotations import marks
 from frame import Section, framed_dashboard
 from grafana_foundation_sdk.builders import statetimeline, timeseries
 from grafana_foundation_sdk.models import dashboard
-from panels import BAD, NEUTRAL, NOT_KNOWN, NOTICE, Panel, lines, tile, timeline
+from panels import BAD, NEUTRAL, NOT_KNOWN, NOTICE, WARNING, Panel, lines, tile, timeline
 from problem_table import problems
 from queries import (
     ETA,
     IDLE,
     OBSERVED_ETA,
+    PER_OPERATION,
     PER_REQUEST,
     RUNNING,
-    STALLED_AFTER,
-    TAIL,
+    STALLED,
     WAITS_FOR_A_PERSON,
     coded,
     ends,
@@ -35,7 +35,13 @@ PER_TABLE: Final = ", ".join((*REQUEST_LABELS, "keyspace", "table"))  # its slow
 TABLE_NAME: Final = NAME + " {{keyspace}}.{{table}}"
 HOUR: Final = 3600
 # None while some operation stands still: the whole is not done before it.
-ALL_ETA: Final = f"{ETA} unless on ({PER_REQUEST}) ({IDLE} >= {STALLED_AFTER} and {RUNNING})"
+ALL_ETA: Final = f"{ETA} unless on ({PER_REQUEST}) {STALLED}"
+POLLED: Final = f"on ({PER_REQUEST}) {request('up')} == 1"
+# Seconds, 0 where it is not known how many; -1 where nothing stalls, -2 where nothing runs.
+STALLED_FOR: Final = (
+    f"max(({IDLE} or 0 * {RUNNING}) and on ({PER_OPERATION}) {STALLED})\n"
+    f"or 0 * count({RUNNING} and {POLLED}) - 1\nor -2 * min({request('up')} == 1)"
+)
 
 
 def dashboard_of_a_deploy_request() -> dashboard.Dashboard:
@@ -108,12 +114,13 @@ def _tiles() -> list[Panel]:
             filled=False,
         ),
         tile(
-            ("No progress for", "How long nothing has moved, of what stands longest below 99 %."),
-            f"max({IDLE} and {RUNNING} unless {operation('progress_percentage')} >= {TAIL})",
-            empty="nothing runs",
+            ("Stalled for", "How long an operation has stood still that the alert rules call stalled, of the longest."),
+            STALLED_FOR,
+            empty=NOT_KNOWN,
             unit="s",
             decimals=1,
-            colours=(NEUTRAL, (STALLED_AFTER / 3, NOTICE), (STALLED_AFTER, BAD)),
+            colours=(NEUTRAL, (0, WARNING)),
+            texts=mapping([("0", "stalled", WARNING), ("-1", "no", NEUTRAL), ("-2", "nothing runs", NEUTRAL)]),
         ),
         tile(
             ("Polled", "Whether the exporter's last poll of it worked; if not, everything here is old."),

@@ -11,9 +11,9 @@ from panels import BAD, NEUTRAL, NOT_KNOWN, NOTICE, WARNING, lines, tile
 from problem_table import problems, unpolled
 from problems import RULES_LOADED
 from queries import (
-    ETA,
     MOVING,
     STALLED,
+    TIMED,
     WAITS_FOR_A_PERSON,
     counted,
     deployment_in,
@@ -51,7 +51,7 @@ def _tiles() -> list[stat.Panel]:
         _count(
             "Failed",
             "Deploy requests that have failed, or an operation of which has.",
-            f"({FAILED}) or {operation('failed')} == 1",
+            f"{FAILED} or {operation('failed', only='== 1')}",
             BAD,
         ),
         _count(
@@ -71,7 +71,7 @@ def _tiles() -> list[stat.Panel]:
         _count("Queued", "Deploy requests in the queue.", deployment_in(DeploymentState.QUEUED), WAITS),
         tile(
             ("Longest left", "The longest time left of what runs, as PlanetScale estimates it."),
-            f"max({ETA})",
+            f"max({fleet_tables.LEFT}{TIMED})",
             empty=NOT_KNOWN,
             unit="s",
             decimals=1,
@@ -79,7 +79,7 @@ def _tiles() -> list[stat.Panel]:
         ),
         tile(
             ("All done about", "When the last of what runs will end, by the same estimate."),
-            ends(f"max({ETA})"),
+            ends(f"max({fleet_tables.LEFT}{TIMED})"),
             empty=NOT_KNOWN,
             unit="dateTimeAsIsoNoDateIfToday",
             filled=False,

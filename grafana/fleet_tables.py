@@ -3,20 +3,16 @@
 from typing import Final
 
 from grafana_foundation_sdk.builders import table
-from panels import NOTICE, PLAIN
+from panels import PLAIN
 from queries import (
-    ETA,
+    HELD_UP,
     IDLE,
     OBSERVED,
     PER_OPERATION,
     PER_REQUEST,
-    RUNNING,
-    THROTTLED,
     TIMED,
-    deployment_in,
     ends,
-    in_state,
-    operation,
+    recorded,
     request,
 )
 from states import OPEN, by_name
@@ -24,6 +20,7 @@ from tables import (
     CLOCK,
     DATABASE,
     DURATION,
+    HELD_UP_LOOK,
     IDLE_LOOK,
     ORGANIZATION,
     PLANETSCALE,
@@ -35,32 +32,33 @@ from tables import (
     table_of,
 )
 
-from exporter.planetscale.models import DeploymentState, OperationState
+from exporter.planetscale.models import DeploymentState
 
 TOP: Final = 50  # rows at most: more are neither read nor drawn in time
 # The few are chosen before anything else is looked up about them: that is what keeps a load short.
-LONGEST: Final = (
-    f"(topk({TOP}, {operation('eta_seconds')} or 0 * ({in_state(OperationState.IN_PROGRESS)})) and {RUNNING})"
-)
-IS_OPEN: Final = deployment_in(*OPEN)
-OLDEST: Final = f"topk({TOP}, time() - {request('created_timestamp_seconds')} and {IS_OPEN} or 0 * ({IS_OPEN}))"
+RUNNING: Final = recorded("operation:planetscale_deploy_operation_state:running")
+LEFT: Final = f"({recorded('operation:planetscale_deploy_operation_eta_seconds:max')} and {RUNNING})"
+LONGEST: Final = f"topk({TOP}, {LEFT} or 0 * {RUNNING})"
+IS_OPEN: Final = recorded("deploy_request:planetscale_deploy_request_created_timestamp_seconds:open")
+OLDEST: Final = f"topk({TOP}, time() - ({IS_OPEN} > 0) or 0 * {IS_OPEN})"
+RATIO: Final = recorded("operation:planetscale_deploy_operation_progress:ratio")
 
 
 def operations() -> table.Panel:
     """What runs, how far, and until when."""
     shown = f"on ({PER_OPERATION}) ({LONGEST})"
-    eta = f"({operation('eta_seconds')} and {shown}{TIMED})"
+    eta = f"({LEFT} and {shown}{TIMED})"
     columns = (
         ORGANIZATION,
         DATABASE,
         REQUEST,
         Column("Table", "table"),
-        Column("Progress", expr=f"{operation('progress_percentage')} and {shown}", look=PROGRESS),
+        Column("Progress", expr=f"100 * {RATIO} and {shown}", look=PROGRESS),
         Column("Time left", expr=eta, look=DURATION),
         Column("Ends about", expr=ends(eta), look=CLOCK),
         Column("By its rate", expr=f"{OBSERVED} and {shown}{TIMED}", look=DURATION),
         Column("No progress for", expr=f"{IDLE} and {shown}", look=IDLE_LOOK),
-        Column("Throttled", expr=f"0 * ({THROTTLED}) + 1 and {shown}", look=flag_look("throttled", NOTICE, 105)),
+        Column("Held up", expr=f"{HELD_UP} and {shown}", look=HELD_UP_LOOK),
         Column(
             "PlanetScale",
             "html_url",
@@ -91,15 +89,15 @@ def deploy_requests() -> table.Panel:
         Column(
             "State",
             "state",
-            expr=f"({request('deployment_state', 'state', state='|'.join(OPEN))} == 1) and {shown}",
+            expr=f"{request('deployment_state', 'state', state='|'.join(OPEN), only='== 1')} and {shown}",
             look=state_look(by_name(DeploymentState), 190),
         ),
         Column(
             "Progress",
-            expr=f"avg by ({PER_REQUEST}) ({operation('progress_percentage')}) and {shown}",
+            expr=f"100 * avg by ({PER_REQUEST}) ({RATIO}) and {shown}",
             look=PROGRESS,
         ),
-        Column("Time left", expr=f"max by ({PER_REQUEST}) ({ETA}) and {shown}", look=DURATION),
+        Column("Time left", expr=f"max by ({PER_REQUEST}) ({LEFT}{TIMED}) and {shown}", look=DURATION),
         Column("Ahead", expr=f"{request('queue_position')} and {shown}", look={"custom.width": 85}),
         Column(
             "Cutover",

@@ -14,9 +14,7 @@ from exporter.metrics.families import FAMILIES, OPERATION_LABELS, REQUEST_LABELS
 from exporter.planetscale.models import DeploymentState, OperationState
 
 RULES: Final = Path(__file__).parent.parent / "deploy/prometheus/rules"
-STALLED_AFTER: Final = 30 * 60  # seconds; the shortest standstill that the alert rules call a stall
-THROTTLED_WITHIN: Final = 10 * 60  # likewise
-TAIL: Final = 99  # per cent; from there on a copy may stand still: row counts are estimates
+THROTTLED_WITHIN: Final = 10 * 60  # seconds, as in the alert rules
 _SUFFIXES: Final = {"histogram": ("_bucket", "_sum", "_count")}
 _FAMILY: Final = {family.name + suffix: family for family in FAMILIES for suffix in _SUFFIXES.get(family.type, ("",))}
 
@@ -34,7 +32,7 @@ _RECORDED: Final = {
     for group in yaml.safe_load((RULES / "planetscale-deploys-recording.yml").read_text())["groups"]
     for rule in group["rules"]
 }
-_LEVELS: Final = {"operation": REQUEST_LABELS} | dict.fromkeys(
+_LEVELS: Final = dict.fromkeys(("operation", "deploy_request"), REQUEST_LABELS) | dict.fromkeys(
     ("database", "database_state", "database_result", "database_le"), REQUEST_LABELS[:2]
 )
 
@@ -53,19 +51,22 @@ def series(name: str, **matchers: str) -> str:
     return f"{name}{{{', '.join(label + match for label, match in chosen.items())}}}"
 
 
-def operation(name: str, *more: str, **matchers: str) -> str:
-    """`planetscale_deploy_operation_<name>`, one sample an operation (and a value of the labels in *more*)."""
-    return _one_each(f"planetscale_deploy_operation_{name}", (*OPERATION_LABELS, *more), matchers)
+def operation(name: str, *more: str, only: str = "", **matchers: str) -> str:
+    """`planetscale_deploy_operation_<name>`, one sample an operation (and a value of the labels in *more*).
+
+    *only* is a comparison such as `== 1` that filters before anything is aggregated, which is cheap.
+    """
+    return _one_each(f"planetscale_deploy_operation_{name}", (*OPERATION_LABELS, *more), matchers, only)
 
 
-def shard(name: str, *more: str, **matchers: str) -> str:
+def shard(name: str, *more: str, only: str = "", **matchers: str) -> str:
     """`planetscale_deploy_operation_shard_<name>`, one sample a shard's part of an operation."""
-    return _one_each(f"planetscale_deploy_operation_shard_{name}", (*SHARD_LABELS, *more), matchers)
+    return _one_each(f"planetscale_deploy_operation_shard_{name}", (*SHARD_LABELS, *more), matchers, only)
 
 
-def request(name: str, *more: str, **matchers: str) -> str:
+def request(name: str, *more: str, only: str = "", **matchers: str) -> str:
     """`planetscale_deploy_request_<name>`, one sample a deploy request."""
-    return _one_each(f"planetscale_deploy_request_{name}", (*REQUEST_LABELS, *more), matchers)
+    return _one_each(f"planetscale_deploy_request_{name}", (*REQUEST_LABELS, *more), matchers, only)
 
 
 def own(name: str, **matchers: str) -> str:
@@ -84,12 +85,12 @@ def process(name: str, window: str = "") -> str:
 
 def in_state(*states: OperationState) -> str:
     """1 for each operation in one of *states*."""
-    return f"{operation('state', state='|'.join(states))} == 1"
+    return operation("state", state="|".join(states), only="== 1")
 
 
 def deployment_in(*states: DeploymentState) -> str:
     """1 for each deploy request whose deployment is in one of *states*."""
-    return f"{request('deployment_state', state='|'.join(states))} == 1"
+    return request("deployment_state", state="|".join(states), only="== 1")
 
 
 def recorded(name: str, **matchers: str) -> str:
@@ -106,7 +107,7 @@ def coded(states: type[OperationState] | type[DeploymentState]) -> str:
     """The current state as its place in *states*, for panels that draw numbers only."""
     one = operation if states is OperationState else request
     name = "state" if states is OperationState else "deployment_state"
-    return "\nor ".join(f"{place} * ({one(name, state=state)} == 1)" for place, state in enumerate(states))
+    return "\nor ".join(f"{place} * {one(name, state=state, only='== 1')}" for place, state in enumerate(states))
 
 
 def newly(condition: str) -> str:
@@ -135,11 +136,11 @@ def counted(condition: str, unless: str = "") -> str:
     return f"count(count by ({PER_REQUEST}) (\n{condition}\n))\nor 0 * {known}"
 
 
-def _one_each(name: str, by: tuple[str, ...], matchers: dict[str, str]) -> str:
+def _one_each(name: str, by: tuple[str, ...], matchers: dict[str, str], only: str) -> str:
     for label in by:
         if label not in _FAMILY[name].labels:
             raise KeyError(f"{name} has no label {label}")
-    return f"max by ({', '.join(by)}) ({series(name, **matchers)})"
+    return f"max by ({', '.join(by)}) ({f'{series(name, **matchers)} {only}'.rstrip()})"
 
 
 def _check_states(family: Family, value: str) -> None:
@@ -165,7 +166,7 @@ RUNNING: Final = f"({in_state(OperationState.IN_PROGRESS)} unless on ({PER_REQUE
 MOVING: Final = deployment_in(
     *(state for state in DeploymentState if state == "submitting" or state.startswith("in_progress"))
 )
-WAITS_FOR_A_PERSON: Final = f"({GATED} unless {request('auto_cutover')} == 1)"
+WAITS_FOR_A_PERSON: Final = f"({GATED} unless {request('auto_cutover', only='== 1')})"
 THROTTLED: Final = f"(time() - {operation('throttled_timestamp_seconds')} < {THROTTLED_WITHIN}) and {RUNNING}"
 # Since the last good poll; what stands still is polled seldom, and what is over not at all.
 AGE: Final = (
@@ -173,12 +174,12 @@ AGE: Final = (
     f"unless {deployment_in(*(state for state in DeploymentState if not state.is_moving))}"
 )
 IDLE: Final = f"time() - {operation('last_advance_timestamp_seconds')}"
-# A time left is worth nothing for what stands still, or can't be polled.
+# Only the alert rules tell a stall: they know each copy's own pace.
 STALLED: Final = firing("PlanetScaleDeployOperationStalled", "PlanetScaleDeployOperationTailTooLong")
-TIMED: Final = (
-    f"\n  unless {IDLE} >= {STALLED_AFTER}\n  unless on ({PER_OPERATION}) {STALLED}"
-    f"\n  unless on ({PER_REQUEST}) {request('up')} == 0"
-)
+# What holds an operation up, as numbers that `states.HELD_UP` names.
+HELD_UP: Final = f"(3 * {operation('table_locked', only='== 1')}\nor 2 * max by ({PER_OPERATION}) ({STALLED})\nor 0 * ({THROTTLED}) + 1)"
+# A time left is worth nothing for what stands still, or can't be polled.
+TIMED: Final = f"\n  unless on ({PER_OPERATION}) {STALLED}\n  unless on ({PER_REQUEST}) {request('up')} == 0"
 ETA: Final = f"({operation('eta_seconds')} and {RUNNING}{TIMED})"
 # The same by the rate at which the percentage really rose, from the recording rules.
 OBSERVED: Final = (

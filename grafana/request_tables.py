@@ -4,6 +4,7 @@ from grafana_foundation_sdk.builders import table
 from panels import BAD, NEUTRAL, NOTICE, PLAIN, WARNING
 from queries import (
     ETA,
+    HELD_UP,
     IDLE,
     OBSERVED_ETA,
     PER_OPERATION,
@@ -18,6 +19,7 @@ from states import by_name
 from tables import (
     CLOCK,
     DURATION,
+    HELD_UP_LOOK,
     IDLE_LOOK,
     LONG,
     PLANETSCALE,
@@ -38,7 +40,7 @@ DOCS_URL = address_look("Read about this error", "read ↗", 100)
 
 def errors() -> table.Panel:
     """What failed, with the whole text."""
-    failed = f"({operation('failed')} == 1)"
+    failed = operation("failed", only="== 1")
     columns = (
         Column("Keyspace", "keyspace", look={"custom.width": 110}),
         Column("Table", "table", look={"custom.width": 150}),
@@ -63,14 +65,14 @@ def errors() -> table.Panel:
 def operations() -> table.Panel:
     """Each operation and how it goes."""
     throttled = f"time() - {operation('throttled_timestamp_seconds')}"
-    states = f"{operation('state', 'state')} == 1"
+    states = operation("state", "state", only="== 1")
     columns = (
         Column("Keyspace", "keyspace", look={"custom.width": 110}),
         Column("Table", "table"),
         Column(
             "Shard",
             "shard",
-            expr=f"({shard('state')} == 1) and on ({PER_OPERATION}) ({states})",
+            expr=f"{shard('state', only='== 1')} and on ({PER_OPERATION}) ({states})",
             look={"custom.width": 85},
         ),
         Column("Operation", "operation", look={"custom.width": 95}),
@@ -85,7 +87,7 @@ def operations() -> table.Panel:
             expr=throttled,
             look={**DURATION, **coloured(NEUTRAL, (0, NOTICE), (THROTTLED_WITHIN, NEUTRAL))},
         ),
-        Column("Locked", expr=operation("table_locked"), look=flag_look("locked", BAD, 80)),
+        Column("Held up", expr=HELD_UP, look=HELD_UP_LOOK),
     )
     return table_of(
         (
@@ -134,7 +136,9 @@ def shards() -> table.Panel:
         Column("Keyspace", "keyspace", look={"custom.width": 130}),
         Column("Table", "table"),
         Column("Shard", "shard", look={"custom.width": 110}),
-        Column("State", "state", expr=f"{shard('state', 'state')} == 1", look=state_look(by_name(OperationState), 110)),
+        Column(
+            "State", "state", expr=shard("state", "state", only="== 1"), look=state_look(by_name(OperationState), 110)
+        ),
         Column("Progress", expr=shard("progress_percentage"), look=PROGRESS),
         Column("Time left", expr=shard("eta_seconds"), look=DURATION),
     )

@@ -18,6 +18,9 @@ RUNS, WAITS, DONE, FAILED, PERSON, UNDONE, UNKNOWN = (
     "#45454f",
 )
 
+# What holds an operation up, by the number that `queries.HELD_UP` gives.
+HELD_UP: Final = {3: ("table locked", FAILED), 2: ("stalled", "#a84300"), 1: ("throttled", PERSON)}
+
 UNENDED: Final = tuple(state for state in OperationState if state not in {"complete", "cancelled"})
 OPEN: Final = tuple(state for state in DeploymentState if not state.is_finished)
 

@@ -9,9 +9,8 @@ from grafana_foundation_sdk.builders import common as commons
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models import prometheus as queries
-from panels import BAD, NEUTRAL, NOTICE, PLAIN, Look, framed, instant, look, steps
-from queries import STALLED_AFTER
-from states import RUNS, mapping
+from panels import NEUTRAL, PLAIN, Look, framed, instant, look, steps
+from states import HELD_UP, RUNS, mapping
 
 PROGRESS: Final[Look] = {
     "unit": "percent",
@@ -76,11 +75,7 @@ def coloured(colour: str, *above: tuple[float, str]) -> Look:
     return {"thresholds": steps(colour, *above).build(), "custom.cellOptions": COLOURED}
 
 
-IDLE_LOOK: Final[Look] = {
-    **DURATION,
-    **coloured(NEUTRAL, (STALLED_AFTER / 3, NOTICE), (STALLED_AFTER, BAD)),
-    "custom.width": 140,
-}
+IDLE_LOOK: Final[Look] = {**DURATION, "custom.width": 140}
 WRAPPED: Final[Look] = {
     "custom.minWidth": 320,
     "custom.cellOptions": common.TableAutoCellOptions(wrap_text=True),
@@ -95,6 +90,9 @@ QUIET: Final[Look] = coloured(NEUTRAL)
 def state_look(texts: dashboard.ValueMap, width: int) -> Look:
     """The look of a cell with a state in it."""
     return {**QUIET, "mappings": [texts], "custom.width": width}
+
+
+HELD_UP_LOOK: Final = state_look(mapping((str(value), *look) for value, look in HELD_UP.items()), 105)
 
 
 def flag_look(text: str, colour: str, width: int, *, no: str = "-") -> Look:

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from urllib.request import urlopen
 
 from exporter.metrics.exposition import Exposition
+from exporter.metrics.families import FINISHED_RESULTS
 from exporter.metrics.own import OwnSeries, open_registry
 from exporter.polling.snapshot import Snapshot
 
@@ -27,6 +28,10 @@ RULES: Final = ROOT / "deploy/prometheus/rules/planetscale-deploys-recording.yml
 SPAN: Final = 6 * 3600  # seconds
 EVERY: Final = 1800  # seconds between samples: with a look-back as long, a query reads as many as if there were more
 STEP: Final = 60  # seconds, the finest of the boards' graphs
+BOUNDS: Final = (
+    *(f"{60.0 * minutes}" for minutes in (1, 5, 15, 30, 60, 120, 240, 480, 1440, 2880, 5760, 10080)),
+    "+Inf",
+)
 TROUBLE: Final = 300  # alerts that fire
 ONE: Final = {"organization": "acme", "database": "database-1", "deploy_request": "1"}
 
@@ -131,7 +136,24 @@ def _history(of: Snapshot, times: range) -> Iterator[str]:
         )
         yield from (f'ALERTS{{alertstate="firing",{labels}}} 1 {at}\n' for at in times)
         yield from (f"ALERTS_FOR_STATE{{{labels}}} {times.start} {at}\n" for at in times)
+    yield from _ends(of, times)
     yield "# EOF\n"
+
+
+def _ends(of: Snapshot, times: range) -> Iterator[str]:
+    """What the recording rules write where deployments end, of every database at each of *times*."""
+    per_database = {
+        "database_result:planetscale_deploy_requests_finished:increase": ("result", FINISHED_RESULTS),
+        "database_le:planetscale_deploy_request_run_seconds_bucket:increase": ("le", BOUNDS),
+        "database_le:planetscale_deploy_request_wait_seconds_bucket:increase": ("le", BOUNDS),
+        "database:planetscale_deploy_request_run_seconds_sum:increase": ("", ("",)),
+        "database:planetscale_deploy_request_wait_seconds_sum:increase": ("", ("",)),
+    }
+    for name, (label, values) in per_database.items():
+        for organization, database in of.by_database:
+            for value in values:
+                labels = f'organization="{organization}",database="{database}"' + (f',{label}="{value}"' * bool(label))
+                yield from (f"{name}{{{labels}}} 1 {at}\n" for at in times)
 
 
 def _load(path: Path, ask: Callable[[str, dict[str, Any]], bytes], now: int) -> Cost:
