@@ -23,6 +23,7 @@ from queries import (
     operation,
     recorded,
     request,
+    shard,
 )
 from states import by_place, mapping
 
@@ -73,11 +74,13 @@ def _tiles() -> list[Panel]:
         ),
         tile(
             ("Waits for you", "How long it has been copied and waits for a person to cut over."),
-            f"max(time() - {request('ready_to_cutover_timestamp_seconds')} and {WAITS_FOR_A_PERSON})",
-            empty="does not wait",
+            f"max(time() - {request('ready_to_cutover_timestamp_seconds')} and {WAITS_FOR_A_PERSON})\n"
+            f"or 0 * min({request('up')} == 1) - 1",
+            empty=NOT_KNOWN,
             unit="s",
             decimals=1,
-            colours=(NOTICE,),
+            colours=(NEUTRAL, (0, NOTICE)),
+            texts=mapping([("-1", "does not wait", NEUTRAL)]),
         ),
         tile(
             ("Progress", "How much of all tables is copied, on average. Row counts are estimates: 99 % can last."),
@@ -165,9 +168,14 @@ def _deployment_states() -> statetimeline.Panel:
 
 
 def _operation_states() -> statetimeline.Panel:
+    states = coded(OperationState)
+    shards = f"0 * {shard('state', only='== 1')}"
     return timeline(
-        ("Operations", "The state of each operation over time."),
-        (coded(OperationState), TABLE_NAME),
+        ("Operations", "The state of each operation over time, of each shard where the keyspace is sharded."),
+        (
+            f"({states}) + on ({PER_OPERATION}) group_left (shard) {shards}\nor on ({PER_OPERATION}) ({states})",
+            TABLE_NAME + " {{shard}}",
+        ),
         by_place(OperationState),
         empty="It has no operations yet.",
     )

@@ -21,7 +21,7 @@ from queries import (
     operation,
     recorded,
 )
-from states import OPEN, RUNS, UNENDED, WAITS, colours
+from states import OPEN, UNENDED, colours
 
 from exporter.planetscale.models import DeploymentState, OperationState
 
@@ -67,8 +67,8 @@ def _tiles() -> list[stat.Panel]:
             WAITS_FOR_A_PERSON,
             NOTICE,
         ),
-        _count("Running", "Deploy requests that PlanetScale works on: submitted, copying, cutting over.", MOVING, RUNS),
-        _count("Queued", "Deploy requests in the queue.", deployment_in(DeploymentState.QUEUED), WAITS),
+        _count("Running", "Deploy requests that PlanetScale works on: submitted, copying, cutting over.", MOVING),
+        _count("Queued", "Deploy requests in the queue.", deployment_in(DeploymentState.QUEUED)),
         tile(
             ("Longest left", "The longest time left of what runs, as PlanetScale estimates it."),
             f"max({fleet_tables.LEFT}{TIMED})",
@@ -87,7 +87,7 @@ def _tiles() -> list[stat.Panel]:
     ]
 
 
-def _count(title: str, description: str, condition: str, colour: str, unless: str = "") -> stat.Panel:
+def _count(title: str, description: str, condition: str, colour: str = NEUTRAL, unless: str = "") -> stat.Panel:
     return tile((title, description), counted(condition, unless), empty=NOT_KNOWN, colours=(NEUTRAL, (1, colour)))
 
 

@@ -21,7 +21,6 @@ from tables import (
     DATABASE,
     DURATION,
     HELD_UP_LOOK,
-    IDLE_LOOK,
     ORGANIZATION,
     PLANETSCALE,
     PROGRESS,
@@ -37,7 +36,7 @@ from exporter.planetscale.models import DeploymentState
 TOP: Final = 50  # rows at most: more are neither read nor drawn in time
 # The few are chosen before anything else is looked up about them: that is what keeps a load short.
 RUNNING: Final = recorded("operation:planetscale_deploy_operation_state:running")
-LEFT: Final = f"({recorded('operation:planetscale_deploy_operation_eta_seconds:max')} and {RUNNING})"
+LEFT: Final = f"(1 * {recorded('operation:planetscale_deploy_operation_eta_seconds:max')} and {RUNNING})"
 LONGEST: Final = f"topk({TOP}, {LEFT} or 0 * {RUNNING})"
 IS_OPEN: Final = recorded("deploy_request:planetscale_deploy_request_created_timestamp_seconds:open")
 OLDEST: Final = f"topk({TOP}, time() - ({IS_OPEN} > 0) or 0 * {IS_OPEN})"
@@ -52,15 +51,15 @@ def operations() -> table.Panel:
         ORGANIZATION,
         DATABASE,
         REQUEST,
-        Column("Table", "table"),
+        Column("Table", "table", look={"custom.minWidth": 90}),
         Column("Progress", expr=f"100 * {RATIO} and {shown}", look=PROGRESS),
         Column("Time left", expr=eta, look=DURATION),
         Column("Ends about", expr=ends(eta), look=CLOCK),
         Column("By its rate", expr=f"{OBSERVED} and {shown}{TIMED}", look=DURATION),
-        Column("No progress for", expr=f"{IDLE} and {shown}", look=IDLE_LOOK),
+        Column("Idle for", expr=f"{IDLE} and {shown}", look=DURATION),
         Column("Held up", expr=f"{HELD_UP} and {shown}", look=HELD_UP_LOOK),
         Column(
-            "PlanetScale",
+            "Page",
             "html_url",
             expr=f"0 * ({LONGEST}) + on ({PER_REQUEST}) group_left (html_url) {request('info', 'html_url')}",
             look=PLANETSCALE,
@@ -90,7 +89,7 @@ def deploy_requests() -> table.Panel:
             "State",
             "state",
             expr=f"{request('deployment_state', 'state', state='|'.join(OPEN), only='== 1')} and {shown}",
-            look=state_look(by_name(DeploymentState), 190),
+            look=state_look(by_name(DeploymentState), 165),
         ),
         Column(
             "Progress",
@@ -98,15 +97,15 @@ def deploy_requests() -> table.Panel:
             look=PROGRESS,
         ),
         Column("Time left", expr=f"max by ({PER_REQUEST}) ({LEFT}{TIMED}) and {shown}", look=DURATION),
-        Column("Ahead", expr=f"{request('queue_position')} and {shown}", look={"custom.width": 85}),
+        Column("Ahead", expr=f"{request('queue_position')} and {shown}", look={"custom.width": 75}),
         Column(
             "Cutover",
             expr=f"{request('auto_cutover')} and {shown}",
-            look=flag_look("by itself", PLAIN, 100, no="by hand"),
+            look=flag_look("by itself", PLAIN, 85, no="by hand"),
         ),
         Column("Open for", expr=f"time() - {request('created_timestamp_seconds')} and {shown}", look=DURATION),
         Column(
-            "PlanetScale",
+            "Page",
             "html_url",
             expr=f"{request('info', 'html_url')} and {shown}",
             look=PLANETSCALE,

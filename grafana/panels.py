@@ -115,7 +115,11 @@ def lines(  # noqa: PLR0913 - each is seen on the graph
         framed(timeseries.Panel(), heading, unit, empty, size).min(0).line_width(2).fill_opacity(60 if stacked else 0)
     )
     panel = panel.interval(STEP)
-    panel = panel.legend(legend.calcs(["lastNotNull"])).tooltip(tooltip).show_points(common.VisibilityMode.NEVER)
+    panel = (
+        panel.legend(legend.calcs([] if stacked else ["lastNotNull"]))
+        .tooltip(tooltip)
+        .show_points(common.VisibilityMode.NEVER)
+    )
     if stacked:
         panel = panel.stacking(commons.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
         panel = panel.line_interpolation(common.LineInterpolation.STEP_AFTER).line_width(0)

@@ -6,10 +6,8 @@ from problems import RUNBOOK_BASE, SUMMARIES, listed, next_steps
 from queries import own, request
 from states import mapping
 from tables import (
-    DATABASE,
     DURATION,
     NOTHING,
-    ORGANIZATION,
     PLANETSCALE,
     REQUEST,
     WRAPPED,
@@ -39,25 +37,24 @@ def problems(*, height: int = 10) -> table.Panel:
     steps = mapping((alert, text, PLAIN) for alert, text in next_steps().items())
     runbooks = mapping((alert, "read ↗", PLAIN) for alert in SUMMARIES)
     columns = (
-        Column("Severity", "severity", look=state_look(SEVERITY, 85)),
-        Column("What is wrong", "alertname", look={"mappings": [texts], **WRAPPED, "custom.minWidth": 220}),
-        Column("Next", "next", look={"mappings": [steps], **WRAPPED, "custom.minWidth": 160}),
-        ORGANIZATION,
-        DATABASE,
+        Column("Severity", "severity", look=state_look(SEVERITY, 76)),
+        Column("What is wrong", "alertname", look={"mappings": [texts], **WRAPPED, "custom.minWidth": 275}),
+        Column("Next", "next", look={"mappings": [steps], **WRAPPED, "custom.minWidth": 168}),
+        Column("Organization", "organization", look={"custom.width": 94}),
+        Column("Database", "database", look={"custom.minWidth": 90}),
         REQUEST,
-        Column("Table", "table", look={"custom.width": 95}),
-        Column("Target", "target", look={"custom.width": 80}),
-        Column("For", expr=listed(), look={**DURATION, "custom.width": 85, "mappings": [UNKNOWN]}),
+        Column("About", "about", look={"custom.width": 84}),
+        Column("For", expr=listed(), look={**DURATION, "custom.width": 75, "mappings": [UNKNOWN]}),
         Column(
             "Runbook",
             "runbook",
             look={
                 **link("Read the runbook", f"{RUNBOOK_BASE}/${{__value.raw}}.md", away=True),
                 "mappings": [runbooks],
-                "custom.width": 85,
+                "custom.width": 70,
             },
         ),
-        Column("PlanetScale", "html_url", look=PLANETSCALE),
+        Column("Page", "html_url", look=PLANETSCALE),
     )
     return table_of(
         (
@@ -67,7 +64,8 @@ def problems(*, height: int = 10) -> table.Panel:
         columns,
         empty="Nothing is wrong with what is polled.",
         size=(24, height),
-        hidden=("keyspace", "operation", "operation_id", "rank"),
+        tall=True,
+        hidden=("keyspace", "table", "operation", "operation_id", "target", "rank"),
         sort=[("Severity", False), ("For", True)],
     )
 

@@ -26,9 +26,9 @@ def _rules() -> list[dict[str, Any]]:
 
 
 SUMMARIES: Final = {
-    "RulesNotLoaded": "The alert rules are not loaded into this Prometheus: what is wrong can't be told.",
-    "NothingPolled": "Nothing that matches is polled: whatever is shown here is old or missing.",
-    "CannotPoll": "A database can't be polled: new deploy requests and the queue go unseen.",
+    "RulesNotLoaded": "The rules are not loaded: what is wrong can't be told.",
+    "NothingPolled": "Nothing that matches is polled: what is shown is old or missing.",
+    "CannotPoll": "A database can't be polled: its queue goes unseen.",
     **{rule["alert"]: rule["annotations"]["summary"] for rule in reversed(_rules())},
 }
 _RUNBOOKS: Final = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in _rules()}
@@ -71,7 +71,7 @@ def listed() -> str:
     """Each cause once, as the seconds since it began, or -1 where that is not known.
 
     Labels: `alertname`, `severity` (with its rank before it; what makes blind comes first), the identity of its
-    subject, `target`, and copies of the name in `next` and `runbook`.
+    subject, `target`, its table or its target in `about`, and copies of the name in `next` and `runbook`.
     """
     known = f"({_alerts()})\nor on (alertname, {', '.join(SUBJECT)}) ({_blind()})"
     page = f"(max by ({', '.join(REQUEST_LABELS)}, html_url) ({series('planetscale_deploy_request_info')}))"
@@ -110,12 +110,13 @@ def _chosen() -> str:
 
 def _blind() -> str:
     """What can't be seen at the moment, whatever the rules say: it needs none of them, and waits for nothing."""
-    requests = f"{request('up')} == 0"
+    # One cause, one row: a deploy request has none where its database has one, a database where nothing is polled.
+    requests = f"({request('up')} == 0 unless on (organization, database) {DATABASE_UP} == 0)"
     age = f"(time() - {request('last_success_timestamp_seconds')} and {requests}) or (0 * ({requests}) - 1)"
     conditions = {
         ("PlanetScaleExporterTargetDown", "warning"): f"0 * (min by (target) ({own('target_up')}) == 0) - 1",
         ("PlanetScaleExporterPollStale", "warning"): f"topk({TOP_UNPOLLED}, {age})",
-        ("CannotPoll", "warning"): f"0 * ({DATABASE_UP} == 0) - 1",
+        ("CannotPoll", "warning"): f"0 * ({DATABASE_UP} == 0 and on () {WATCHED}) - 1",
         ("NothingPolled", "critical"): f"0 * absent({WATCHED}) - 1",
         ("RulesNotLoaded", "warning"): f"0 * absent({RULES_LOADED}) - 1",
     }
@@ -134,6 +135,7 @@ def _ranked(rows: str) -> str:
     patterns = ["(?:PlanetScaleExporter.+|[^P].+)/(.+)", *(f"P.+Deploy.+/({severity})" for severity in SEVERITIES)]
     for rank, pattern in enumerate(patterns):
         expr = f'label_replace({expr}, "severity", "{rank} $1", "rank", "{pattern}")'
+    expr = f'label_join({expr}, "about", "", "table", "target")'  # one of the two, or none
     for copy in ("next", "runbook"):
         expr = f'label_replace({expr}, "{copy}", "$1", "alertname", "(.+)")'
     return f'label_replace({expr}, "runbook", "", "alertname", "[^P].+")'

@@ -177,7 +177,8 @@ IDLE: Final = f"time() - {operation('last_advance_timestamp_seconds')}"
 # Only the alert rules tell a stall: they know each copy's own pace.
 STALLED: Final = firing("PlanetScaleDeployOperationStalled", "PlanetScaleDeployOperationTailTooLong")
 # What holds an operation up, as numbers that `states.HELD_UP` names.
-HELD_UP: Final = f"(3 * {operation('table_locked', only='== 1')}\nor 2 * max by ({PER_OPERATION}) ({STALLED})\nor 0 * ({THROTTLED}) + 1)"
+_LOCKED: Final = operation("table_locked", only="== 1")
+HELD_UP: Final = f"(3 * {_LOCKED}\nor 2 * max by ({PER_OPERATION}) ({STALLED})\nor 0 * ({THROTTLED}) + 1)"
 # A time left is worth nothing for what stands still, or can't be polled.
 TIMED: Final = f"\n  unless on ({PER_OPERATION}) {STALLED}\n  unless on ({PER_REQUEST}) {request('up')} == 0"
 ETA: Final = f"({operation('eta_seconds')} and {RUNNING}{TIMED})"

@@ -20,7 +20,6 @@ from tables import (
     CLOCK,
     DURATION,
     HELD_UP_LOOK,
-    IDLE_LOOK,
     LONG,
     PLANETSCALE,
     PROGRESS,
@@ -81,7 +80,7 @@ def operations() -> table.Panel:
         Column("Time left", expr=ETA, look=DURATION),
         Column("Ends about", expr=ends(ETA), look=CLOCK),
         Column("By its rate", expr=OBSERVED_ETA, look=DURATION),
-        Column("No progress for", expr=f"{IDLE} and {RUNNING}", look=IDLE_LOOK),
+        Column("Idle for", expr=f"{IDLE} and {RUNNING}", look=DURATION),
         Column(
             "Throttled",
             expr=throttled,
@@ -105,26 +104,30 @@ def operations() -> table.Panel:
 def gates() -> table.Panel:
     """What it waits for."""
     columns = (
-        Column("Database", "database"),
-        Column("Request", "deploy_request", look={"custom.width": 85}),
-        Column("From", "branch", expr=request("info", "branch", "into_branch", "strategy", "html_url")),
-        Column("Into", "into_branch"),
-        Column("Strategy", "strategy"),
+        Column("Request", "deploy_request", look={"custom.width": 75}),
+        Column(
+            "From",
+            "branch",
+            expr=request("info", "branch", "into_branch", "strategy", "html_url"),
+            look={"custom.minWidth": 90},
+        ),
+        Column("Into", "into_branch", look={"custom.minWidth": 80}),
+        Column("Strategy", "strategy", look={"custom.minWidth": 80}),
         Column("Approved", expr=request("approved"), look=flag_look("yes", PLAIN, 95, no="no")),
         Column("Cutover", expr=request("auto_cutover"), look=flag_look("by itself", PLAIN, 100, no="by hand")),
-        Column("Copy expires", expr=request("cutover_expiring"), look=flag_look("cut over now", BAD, 120)),
+        Column("Copy expires", expr=request("cutover_expiring"), look=flag_look("cut over now", BAD, 110)),
         Column("Ahead", expr=request("queue_position"), look={"custom.width": 75}),
         Column("Queue", expr=request("queue_paused"), look=flag_look("paused", BAD, 90, no="runs")),
         Column("Table", expr=request("table_locked"), look=flag_look("locked", BAD, 90, no="free")),
         Column("Instant DDL", expr=request("instant_ddl"), look=flag_look("yes", PLAIN, 105, no="no")),
-        Column("PlanetScale", "html_url", look=PLANETSCALE),
+        Column("Page", "html_url", look=PLANETSCALE),
     )
     return table_of(
         ("Gates", "What a deployment waits for, or needs no waiting for."),
         columns,
         empty="No deployment.",
         size=(24, 5),
-        hidden=("organization",),
+        hidden=("organization", "database"),
     )
 
 
@@ -178,27 +181,27 @@ def changes() -> table.Panel:
 
 def times() -> table.Panel:
     """When it came into which state."""
-    when = {"unit": "dateTimeAsIso", "custom.width": 170}
+    when = {"unit": "dateTimeAsIso", "custom.minWidth": 120}
     names = {
         "Created": "created",
         "Queued": "queued",
         "Started": "started",
         "Ready to cut over": "ready_to_cutover",
         "Finished": "finished",
+        "Revert until": "revert_window_end",
         "Last polled": "last_success",
     }
     columns = (
-        Column("Database", "database"),
-        Column("Request", "deploy_request", look={"custom.width": 85}),
+        Column("Request", "deploy_request", look={"custom.width": 75}),
         *(
             Column(heading, expr=f"1000 * {request(f'{name}_timestamp_seconds')}", look=when)
             for heading, name in names.items()
         ),
     )
     return table_of(
-        ("Times", "When it was created, queued, started, ready to cut over and finished."),
+        ("Times", "When it was created, queued, started, ready to cut over and finished, and can be reverted until."),
         columns,
         empty="Nothing is known yet.",
         size=(24, 4),
-        hidden=("organization",),
+        hidden=("organization", "database"),
     )

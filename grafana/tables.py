@@ -21,11 +21,11 @@ PROGRESS: Final[Look] = {
     "custom.cellOptions": common.TableBarGaugeCellOptions(
         common.BarGaugeDisplayMode.BASIC, common.BarGaugeValueMode.TEXT
     ),
-    "custom.minWidth": 150,
+    "custom.minWidth": 110,
 }
 COLOURED: Final = common.TableColoredBackgroundCellOptions(common.TableCellBackgroundDisplayMode.BASIC)
-DURATION: Final[Look] = {"unit": "s", "decimals": 1, "custom.align": "right", "custom.width": 105}
-CLOCK: Final[Look] = {"unit": "dateTimeAsIsoNoDateIfToday", "custom.align": "right", "custom.width": 165}
+DURATION: Final[Look] = {"unit": "s", "decimals": 1, "custom.align": "right", "custom.width": 90}
+CLOCK: Final[Look] = {"unit": "dateTimeAsIsoNoDateIfToday", "custom.align": "right", "custom.width": 155}
 NOTHING: Final = "-"  # in a cell; the panel's own text is for tables without rows
 LONG: Final[Look] = {"custom.minWidth": 320, "custom.inspect": True}  # a text that may not fit
 TO_REQUEST: Final = (
@@ -50,12 +50,12 @@ def link(title: str, url: str, *, away: bool = False) -> Look:
     return {"links": [{"title": title, "url": url, "targetBlank": away}]}
 
 
-ORGANIZATION: Final = Column("Organization", "organization", look={"custom.width": 105})
-DATABASE: Final = Column("Database", "database", look={"custom.width": 105})
+ORGANIZATION: Final = Column("Organization", "organization", look={"custom.width": 98})
+DATABASE: Final = Column("Database", "database", look={"custom.minWidth": 90})
 REQUEST: Final = Column(
     "Request",
     "deploy_request",
-    look={**link("Look at this deploy request", TO_REQUEST), "custom.width": 85, "custom.align": "right"},
+    look={**link("Look at this deploy request", TO_REQUEST), "custom.width": 70, "custom.align": "right"},
 )
 
 
@@ -67,7 +67,7 @@ def address_look(title: str, text: str, width: int) -> Look:
     return {**link(title, "${__value.raw}", away=True), "mappings": [shown], "custom.width": width}
 
 
-PLANETSCALE: Final = address_look("Open at PlanetScale", "open ↗", 100)
+PLANETSCALE: Final = address_look("Open at PlanetScale", "open ↗", 66)
 
 
 def coloured(colour: str, *above: tuple[float, str]) -> Look:
@@ -75,10 +75,10 @@ def coloured(colour: str, *above: tuple[float, str]) -> Look:
     return {"thresholds": steps(colour, *above).build(), "custom.cellOptions": COLOURED}
 
 
-IDLE_LOOK: Final[Look] = {**DURATION, "custom.width": 140}
 WRAPPED: Final[Look] = {
     "custom.minWidth": 320,
     "custom.cellOptions": common.TableAutoCellOptions(wrap_text=True),
+    "custom.wrapText": True,  # where newer versions of Grafana look for it
     "custom.inspect": True,
 }
 
@@ -107,13 +107,14 @@ def table_of(  # noqa: PLR0913 - each is seen on the table
     *,
     empty: str,
     size: tuple[int, int],
+    tall: bool = False,
     hidden: Iterable[str] = (),
     sort: Iterable[tuple[str, bool]] = (),
 ) -> table.Panel:
     """A row for each subject that any of the queries gives.
 
     All queries give the same labels of identity; those that are no columns must be named in *hidden*. *sort* lists
-    headings, each with whether to put the highest first.
+    headings, each with whether to put the highest first. *tall* rows hold two lines of text.
     """
     asked = [column for column in columns if column.expr]
     values = {
@@ -122,7 +123,8 @@ def table_of(  # noqa: PLR0913 - each is seen on the table
     }
     names = {column.label or values[column.heading]: column.heading for column in columns}
     unseen = ("Time", *hidden, *(values[column.heading] for column in asked if column.label))
-    panel = framed(table.Panel(), heading, "none", empty, size).cell_height(common.TableCellHeight.SM)
+    panel = framed(table.Panel(), heading, "none", empty, size)
+    panel = panel.cell_height(common.TableCellHeight.LG if tall else common.TableCellHeight.SM)
     for column, letter in zip(asked, ascii_uppercase, strict=False):
         panel = panel.with_target(instant(column.expr).format(queries.PromQueryFormat.TABLE).ref_id(letter))
     order = {
