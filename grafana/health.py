@@ -36,7 +36,7 @@ PROBLEM_DELAY: Final = 60  # seconds, as in the alert PlanetScaleExporterBehind
 def dashboard_of_the_exporter() -> dashboard.Dashboard:
     """From whether it is well to polls, budget and delay, what is exported, and the process."""
     sections: list[Section] = [
-        ("", [*_tiles(), _targets(), _unpolled(), _reasons()]),
+        ("", [*_tiles(), _targets(), _reasons(), _unpolled()]),
         ("Polls", health_graphs.polls()),
         ("Request budget", health_graphs.budget()),
         ("+What is exported", health_graphs.exported()),
@@ -129,7 +129,7 @@ def _targets() -> table.Panel:
     up = f"min by (target) ({own('target_up')})"
     worked = f"max by (target) (max_over_time(timestamp({own('target_up')} == 1)[$__range:1m]))"
     columns = (
-        Column("Target", "target"),
+        Column("Target", "target", look={"custom.minWidth": 110}),
         Column("Works", expr=up, look={"mappings": [mapping([("1", "yes", NEUTRAL), ("0", "no", BAD)])], **_COLOURED}),
         Column("Fails for", expr=f"time() - {worked} and {up} == 0", look=DURATION),
         Column("Worked last at", expr=f"1000 * ({worked} and {up} == 0)", look=CLOCK),
@@ -138,7 +138,7 @@ def _targets() -> table.Panel:
         ("Targets", "Each configured target, whether every part of it worked at its last try, and since when not."),
         columns,
         empty="No target has been tried yet.",
-        size=(9, 8),
+        size=(12, 8),
         sort=[("Works", False)],
     )
 
@@ -158,7 +158,7 @@ def _unpolled() -> table.Panel:
         ),
         columns,
         empty="No poll of a deploy request is known to fail.",
-        size=(8, 8),
+        size=(24, 7),
         sort=[("Fails for", True)],
     )
 
@@ -174,7 +174,7 @@ def _reasons() -> table.Panel:
         ("Why polls fail", "The reasons of the polls that fail now. The log names the target and the setting."),
         columns,
         empty="No poll is known to have failed lately.",
-        size=(7, 8),
+        size=(12, 8),
         sort=[("A minute", True)],
     )
 

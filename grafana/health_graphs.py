@@ -40,6 +40,7 @@ def _failures() -> timeseries.Panel:
         empty="No poll failed.",
         unit="cpm",
         stacked=True,
+        bad="/.+/",
     )
 
 
@@ -51,14 +52,15 @@ def _requests() -> timeseries.Panel:
         empty="No request was sent.",
         unit="cpm",
         stacked=True,
+        bad="/.+ (?!200$).+/",
     )
 
 
 def _durations() -> timeseries.Panel:
     return lines(
-        ("How long requests take", "The median and the 99th percentile, by endpoint."),
+        ("How long requests take", "The median of all, and the 99th percentile by endpoint."),
         [
-            (quantile(0.5, "api_request_duration_seconds", "endpoint"), "{{endpoint}} median"),
+            (quantile(0.5, "api_request_duration_seconds"), "median"),
             (quantile(0.99, "api_request_duration_seconds", "endpoint"), "{{endpoint}} p99"),
         ],
         empty="No request was sent.",
@@ -178,7 +180,9 @@ def _files() -> timeseries.Panel:
     )
 
 
-def quantile(share: float, name: str, by: str) -> str:
+def quantile(share: float, name: str, by: str = "") -> str:
     """The quantile of a histogram of the exporter's own; none while nothing is observed, where Prometheus says NaN."""
     buckets = own(f"{name}_bucket")
-    return f"histogram_quantile({share}, sum by (le, {by}) (rate({buckets}[$__rate_interval]))) >= 0"
+    return (
+        f"histogram_quantile({share}, sum by ({f'le, {by}' if by else 'le'}) (rate({buckets}[$__rate_interval]))) >= 0"
+    )

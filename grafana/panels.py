@@ -98,28 +98,23 @@ def lines(  # noqa: PLR0913 - each is seen on the graph
     unit: str,
     size: tuple[int, int] = (12, 8),
     stacked: bool = False,
-    beside: bool = False,
     top: float | None = None,
     colours: Mapping[str, str] | None = None,
     dashed: str = "",
+    bad: str = "",
 ) -> timeseries.Panel:
-    """Values over time from zero, areas on each other where *stacked*; *beside* puts the legend to the right.
+    """Values over time from zero, areas on each other where *stacked*.
 
-    *colours* are those of names; names that match *dashed* are drawn so.
+    *colours* are those of names; names that match *dashed* are drawn so, those that match *bad* in shades of red.
     """
-    place = common.LegendPlacement.RIGHT if beside else common.LegendPlacement.BOTTOM
-    shape = common.LegendDisplayMode.TABLE if beside else common.LegendDisplayMode.LIST
-    legend = commons.VizLegendOptions().display_mode(shape).placement(place).show_legend(show_legend=True)
+    legend = commons.VizLegendOptions().display_mode(common.LegendDisplayMode.LIST).show_legend(show_legend=True)
+    legend = legend.placement(common.LegendPlacement.BOTTOM)
     tooltip = commons.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
     panel = (
         framed(timeseries.Panel(), heading, unit, empty, size).min(0).line_width(2).fill_opacity(60 if stacked else 0)
     )
     panel = panel.interval(STEP)
-    panel = (
-        panel.legend(legend.calcs([] if stacked else ["lastNotNull"]))
-        .tooltip(tooltip)
-        .show_points(common.VisibilityMode.NEVER)
-    )
+    panel = panel.legend(legend).tooltip(tooltip).show_points(common.VisibilityMode.NEVER)
     if stacked:
         panel = panel.stacking(commons.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
         panel = panel.line_interpolation(common.LineInterpolation.STEP_AFTER).line_width(0)
@@ -132,6 +127,8 @@ def lines(  # noqa: PLR0913 - each is seen on the graph
     if dashed:
         dash = {"custom.lineStyle": common.LineStyle(fill="dash", dash=[8, 8])}
         panel = panel.override_by_regexp(dashed, look(dash))
+    if bad:
+        panel = panel.override_by_regexp(bad, look({"color": {"mode": "shades", "fixedColor": BAD}}))
     for name, colour in (colours or {}).items():
         panel = panel.override_by_name(name, look({"color": {"mode": "fixed", "fixedColor": colour}}))
     return panel

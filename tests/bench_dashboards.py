@@ -53,14 +53,14 @@ def costs(of: Snapshot, folder: Path = ROOT / "grafana/dashboards") -> Iterator[
         return
     with ExitStack() as running:
         data = Path(running.enter_context(tempfile.TemporaryDirectory()))
-        ask = _prometheus(data, of, running)
+        now = int(time.time())
+        ask = _prometheus(data, of, now, running)
         for path in sorted(folder.glob("*.json")):
-            yield _load(path, ask, int(time.time()))
+            yield _load(path, ask, now)
 
 
-def _prometheus(data: Path, of: Snapshot, running: ExitStack) -> Callable[[str, dict[str, Any]], bytes]:
-    """Start one over the history; returns how to ask it."""
-    now = int(time.time())
+def _prometheus(data: Path, of: Snapshot, now: int, running: ExitStack) -> Callable[[str, dict[str, Any]], bytes]:
+    """Start one over the history until *now*; returns how to ask it."""
     history = data / "history.txt"
     with history.open("w") as file:
         file.writelines(_history(of, range(now - SPAN, now + 1, EVERY)))
