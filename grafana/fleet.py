@@ -71,7 +71,7 @@ def _tiles() -> list[stat.Panel]:
         _count("Queued", "Deploy requests in the queue.", deployment_in(DeploymentState.QUEUED)),
         tile(
             ("Longest left", "The longest time left of what runs, as PlanetScale estimates it."),
-            f"max({fleet_tables.LEFT}{TIMED})",
+            f"max({fleet_tables.LEFT} >= 0{TIMED})",
             empty=NOT_KNOWN,
             unit="s",
             decimals=1,
@@ -79,7 +79,7 @@ def _tiles() -> list[stat.Panel]:
         ),
         tile(
             ("All done about", "When the last of what runs will end, by the same estimate."),
-            ends(f"max({fleet_tables.LEFT}{TIMED})"),
+            ends(f"max({fleet_tables.LEFT} >= 0{TIMED})"),
             empty=NOT_KNOWN,
             unit="dateTimeAsIsoNoDateIfToday",
             filled=False,

@@ -6,12 +6,12 @@ from grafana_foundation_sdk.builders import table
 from panels import PLAIN
 from queries import (
     HELD_UP,
-    IDLE,
     OBSERVED,
     PER_OPERATION,
     PER_REQUEST,
     TIMED,
     ends,
+    picked,
     recorded,
     request,
 )
@@ -35,9 +35,8 @@ from exporter.planetscale.models import DeploymentState
 
 TOP: Final = 50  # rows at most: more are neither read nor drawn in time
 # The few are chosen before anything else is looked up about them: that is what keeps a load short.
-RUNNING: Final = recorded("operation:planetscale_deploy_operation_state:running")
-LEFT: Final = f"(1 * {recorded('operation:planetscale_deploy_operation_eta_seconds:max')} and {RUNNING})"
-LONGEST: Final = f"topk({TOP}, {LEFT} or 0 * {RUNNING})"
+LEFT: Final = recorded("operation:planetscale_deploy_operation_eta_seconds:running")  # -1 where it is not known
+LONGEST: Final = f"topk({TOP}, {LEFT})"
 IS_OPEN: Final = recorded("deploy_request:planetscale_deploy_request_created_timestamp_seconds:open")
 OLDEST: Final = f"topk({TOP}, time() - ({IS_OPEN} > 0) or 0 * {IS_OPEN})"
 RATIO: Final = recorded("operation:planetscale_deploy_operation_progress:ratio")
@@ -46,7 +45,7 @@ RATIO: Final = recorded("operation:planetscale_deploy_operation_progress:ratio")
 def operations() -> table.Panel:
     """What runs, how far, and until when."""
     shown = f"on ({PER_OPERATION}) ({LONGEST})"
-    eta = f"({LEFT} and {shown}{TIMED})"
+    eta = f"(1 * {LONGEST} >= 0{TIMED})"
     columns = (
         ORGANIZATION,
         DATABASE,
@@ -56,7 +55,7 @@ def operations() -> table.Panel:
         Column("Time left", expr=eta, look=DURATION),
         Column("Ends about", expr=ends(eta), look=CLOCK),
         Column("By its rate", expr=f"{OBSERVED} and {shown}{TIMED}", look=DURATION),
-        Column("Idle for", expr=f"{IDLE} and {shown}", look=DURATION),
+        Column("Idle for", expr=f"time() - {picked('last_advance_timestamp_seconds', LONGEST)}", look=DURATION),
         Column("Held up", expr=f"{HELD_UP} and {shown}", look=HELD_UP_LOOK),
         Column(
             "Page",
@@ -93,10 +92,10 @@ def deploy_requests() -> table.Panel:
         ),
         Column(
             "Progress",
-            expr=f"100 * avg by ({PER_REQUEST}) ({RATIO}) and {shown}",
+            expr=f"100 * avg by ({PER_REQUEST}) ({RATIO} and {shown})",
             look=PROGRESS,
         ),
-        Column("Time left", expr=f"max by ({PER_REQUEST}) ({LEFT}{TIMED}) and {shown}", look=DURATION),
+        Column("Time left", expr=f"max by ({PER_REQUEST}) ({LEFT} >= 0 and {shown}{TIMED})", look=DURATION),
         Column("Ahead", expr=f"{request('queue_position')} and {shown}", look={"custom.width": 75}),
         Column(
             "Cutover",

@@ -22,7 +22,7 @@ from history_queries import (
     share,
     watched,
 )
-from panels import BAD, NEUTRAL, NOT_KNOWN, NOTICE, bars, lines, tile
+from panels import NEUTRAL, NOT_KNOWN, NOTICE, bars, lines, tile
 from problem_table import unpolled
 from queries import recorded
 from states import DONE, FAILED, WAITS
@@ -74,9 +74,9 @@ def _tiles() -> list[stat.Panel]:
             unit="percentunit",
             colours=(NOTICE, (0.95, NEUTRAL)),
         ),
-        _count("Completed", "Deployments that ended well and were not reverted.", "complete", NEUTRAL),
-        _count("Failed", "Deployments that failed, or whose revert failed.", "failed", BAD),
-        _count("Reverted", "Deployments that were undone after they had been complete.", "reverted", NOTICE),
+        _count("Completed", "Deployments that ended well and were not reverted.", "complete"),
+        _count("Failed", "Deployments that failed, or whose revert failed.", "failed"),
+        _count("Reverted", "Deployments that were undone after they had been complete.", "reverted"),
         unpolled(),
         tile(
             (
@@ -108,8 +108,8 @@ def _tiles() -> list[stat.Panel]:
     ]
 
 
-def _count(title: str, description: str, result: str, colour: str) -> stat.Panel:
-    return tile((title, description), count(result), empty=NOT_KNOWN, colours=(NEUTRAL, (1, colour)))
+def _count(title: str, description: str, result: str) -> stat.Panel:
+    return tile((title, description), count(result), empty=NOT_KNOWN, filled=False)
 
 
 def _results() -> timeseries.Panel:

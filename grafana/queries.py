@@ -15,6 +15,8 @@ from exporter.planetscale.models import DeploymentState, OperationState
 
 RULES: Final = Path(__file__).parent.parent / "deploy/prometheus/rules"
 THROTTLED_WITHIN: Final = 10 * 60  # seconds, as in the alert rules
+PER_OPERATION: Final = ", ".join(OPERATION_LABELS)
+PER_REQUEST: Final = ", ".join(REQUEST_LABELS)
 _SUFFIXES: Final = {"histogram": ("_bucket", "_sum", "_count")}
 _FAMILY: Final = {family.name + suffix: family for family in FAMILIES for suffix in _SUFFIXES.get(family.type, ("",))}
 
@@ -57,6 +59,12 @@ def operation(name: str, *more: str, only: str = "", **matchers: str) -> str:
     *only* is a comparison such as `== 1` that filters before anything is aggregated, which is cheap.
     """
     return _one_each(f"planetscale_deploy_operation_{name}", (*OPERATION_LABELS, *more), matchers, only)
+
+
+def picked(name: str, of: str) -> str:
+    """As `operation`, of those few in *of* only: picked before they are aggregated, which is cheap."""
+    found = f"{series(f'planetscale_deploy_operation_{name}')} and on ({PER_OPERATION}) {of}"
+    return f"max by ({PER_OPERATION}) ({found})"
 
 
 def shard(name: str, *more: str, only: str = "", **matchers: str) -> str:
@@ -150,8 +158,6 @@ def _check_states(family: Family, value: str) -> None:
             raise KeyError(f"{family.name} has no state {state}")
 
 
-PER_OPERATION: Final = ", ".join(OPERATION_LABELS)
-PER_REQUEST: Final = ", ".join(REQUEST_LABELS)
 # Of a database of which only numbered deploy requests are polled, these tell.
 DATABASE_UP: Final = (
     f"(max by (organization, database) ({series('planetscale_database_up')})"
@@ -167,7 +173,7 @@ MOVING: Final = deployment_in(
     *(state for state in DeploymentState if state == "submitting" or state.startswith("in_progress"))
 )
 WAITS_FOR_A_PERSON: Final = f"({GATED} unless {request('auto_cutover', only='== 1')})"
-THROTTLED: Final = f"(time() - {operation('throttled_timestamp_seconds')} < {THROTTLED_WITHIN}) and {RUNNING}"
+THROTTLED: Final = operation("throttled_timestamp_seconds", only=f"> time() - {THROTTLED_WITHIN}")
 # Since the last good poll; what stands still is polled seldom, and what is over not at all.
 AGE: Final = (
     f"time() - {request('last_success_timestamp_seconds')}\n"
@@ -176,9 +182,9 @@ AGE: Final = (
 IDLE: Final = f"time() - {operation('last_advance_timestamp_seconds')}"
 # Only the alert rules tell a stall: they know each copy's own pace.
 STALLED: Final = firing("PlanetScaleDeployOperationStalled", "PlanetScaleDeployOperationTailTooLong")
-# What holds an operation up, as numbers that `states.HELD_UP` names.
+# What holds an operation up that runs, as numbers that `states.HELD_UP` names.
 _LOCKED: Final = operation("table_locked", only="== 1")
-HELD_UP: Final = f"(3 * {_LOCKED}\nor 2 * max by ({PER_OPERATION}) ({STALLED})\nor 0 * ({THROTTLED}) + 1)"
+HELD_UP: Final = f"(3 * {_LOCKED}\nor 2 * max by ({PER_OPERATION}) ({STALLED})\nor 0 * {THROTTLED} + 1)"
 # A time left is worth nothing for what stands still, or can't be polled.
 TIMED: Final = f"\n  unless on ({PER_OPERATION}) {STALLED}\n  unless on ({PER_REQUEST}) {request('up')} == 0"
 ETA: Final = f"({operation('eta_seconds')} and {RUNNING}{TIMED})"

@@ -86,7 +86,7 @@ def operations() -> table.Panel:
             expr=throttled,
             look={**DURATION, **coloured(NEUTRAL, (0, NOTICE), (THROTTLED_WITHIN, NEUTRAL))},
         ),
-        Column("Held up", expr=HELD_UP, look=HELD_UP_LOOK),
+        Column("Held up", expr=f"{HELD_UP} and {RUNNING}", look=HELD_UP_LOOK),
     )
     return table_of(
         (
