@@ -21,6 +21,13 @@ ROOT = Path(__file__).parent.parent.parent
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "grafana/dashboards").glob("*.json")}
 PATIENCE = 120  # seconds until the demo has shown everything: an observed rate takes some steps of the percentage
 GRAFANAS = {
+    "[$__interval]": "[10m]",
+    "$__range:5m": "10m:1s",
+    "$__range": "10m",
+    "$__rate_interval": "10s",
+    "$__interval_ms": "1000",
+    "$__interval": "1s",
+}
     "$__range:5m": "10m:1s",
     "$__range": "10m",
     "$__rate_interval": "10s",
