@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from queries import DATABASE_UP, RULES, WATCHED, alerts, own, request, series
+from queries import DATABASE_UP, RULES, WATCHED, alerts, own, recorded, request, series
 
 from exporter.metrics.families import OPERATION_LABELS, REQUEST_LABELS
 
@@ -17,7 +17,7 @@ SEVERITIES: Final = ("critical", "warning", "info")
 SUBJECT: Final = (*OPERATION_LABELS, "target")
 ONE_EACH: Final = ", ".join(("alertname", "severity", *SUBJECT))
 TOP_UNPOLLED: Final = 50
-RULES_LOADED: Final = "count(state:planetscale_deploy_operation_state:sum)"
+RULES_LOADED: Final = f"count({recorded('database:planetscale_database_up:max')})"
 
 
 def _rules() -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ def _blind() -> str:
         ("PlanetScaleExporterPollStale", "warning"): f"topk({TOP_UNPOLLED}, {age})",
         ("CannotPoll", "warning"): f"0 * ({DATABASE_UP} == 0 and on () {WATCHED}) - 1",
         ("NothingPolled", "critical"): f"0 * absent({WATCHED}) - 1",
-        ("RulesNotLoaded", "warning"): f"0 * absent({RULES_LOADED}) - 1",
+        ("RulesNotLoaded", "warning"): f"0 * (absent({RULES_LOADED}) and on () {WATCHED}) - 1",
     }
     rows = [_labelled(expr, alert, severity) for (alert, severity), expr in conditions.items()]
     return "\nor ".join(rows)

@@ -28,12 +28,6 @@ GRAFANAS = {
     "$__interval_ms": "1000",
     "$__interval": "1s",
 }
-    "$__range:5m": "10m:1s",
-    "$__range": "10m",
-    "$__rate_interval": "10s",
-    "$__interval_ms": "1000",
-    "$__interval": "1s",
-}
 ANY = ("job", "instance", "organization", "database", "deploy_request")
 # What is empty as long as all is well, or until something ends well, and says so.
 WELL = {
@@ -171,13 +165,13 @@ def test_what_is_wrong_are_the_alerts_that_fire(ask: Ask) -> None:
     """
     expected = {
         ("1 critical", "PlanetScaleDeployOperationErrored"),
-        ("2 warning", "PlanetScaleDeployRejected"),
         ("3 info", "PlanetScaleDeployRevertWindowOpen"),
     }
-    deadline = time.monotonic() + PATIENCE
-    while not expected <= wrong(ask) and time.monotonic() < deadline:
+    deadline, seen = time.monotonic() + PATIENCE, wrong(ask)
+    while not expected <= seen and time.monotonic() < deadline:
         time.sleep(1)
-    assert expected - wrong(ask) == set()
+        seen |= wrong(ask)  # what is in trouble may be mended before the next one is
+    assert expected - seen == set()
     assert not {alert for severity, alert in wrong(ask) if severity.startswith("0")}
 
 
