@@ -138,7 +138,7 @@ def _progress() -> timeseries.Panel:
     return lines(
         ("Progress", "How far the slowest part of each table was. It can stay at 99 % for hours, or fall back."),
         [(f"min by ({PER_TABLE}) ({operation('progress_percentage')})", TABLE_NAME)],
-        empty="It has no operations yet.",
+        empty="No operation is known.",
         unit="percent",
         top=100,
     )
@@ -151,7 +151,7 @@ def _time_left() -> timeseries.Panel:
             (f"max by ({PER_TABLE}) ({ETA})", TABLE_NAME),
             (f"max by ({PER_TABLE}) ({OBSERVED_ETA})", TABLE_NAME + " by its rate"),
         ],
-        empty="Nothing ran.",
+        empty="Nothing is known to have run.",
         unit="s",
         dashed=".* by its rate",
     )
@@ -162,7 +162,7 @@ def _deployment_states() -> statetimeline.Panel:
         ("Deployment", "The state of the deployment over time."),
         (coded(DeploymentState), NAME),
         by_place(DeploymentState),
-        empty="No deployment.",
+        empty="No deployment is known.",
         size=(24, 5),
     )
 
@@ -177,7 +177,7 @@ def _operation_states() -> statetimeline.Panel:
             TABLE_NAME + " {{shard}}",
         ),
         by_place(OperationState),
-        empty="It has no operations yet.",
+        empty="No operation is known.",
     )
 
 
@@ -189,7 +189,7 @@ def _rate() -> timeseries.Panel:
             "Per cent an hour at which the slowest part of each table really advanced. It falls when throttled.",
         ),
         [(f"100 * {HOUR} * min by ({PER_TABLE}) ({rate})", TABLE_NAME)],
-        empty="Nothing ran long enough to tell.",
+        empty="Nothing is known to have run long enough.",
         unit="percent",
         size=(8, 7),
     )
@@ -213,7 +213,7 @@ def _queue() -> timeseries.Panel:
     return lines(
         ("Before it in the queue", "How many deployments had to end first."),
         [(request("queue_position"), NAME)],
-        empty="It was not in the queue.",
+        empty="Not known to have been in the queue.",
         unit="none",
         size=(8, 7),
     )

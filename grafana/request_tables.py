@@ -94,7 +94,7 @@ def operations() -> table.Panel:
             "Time left by PlanetScale's estimate and by the observed rate; none for what stands still or is unpolled.",
         ),
         columns,
-        empty="It has no operations yet.",
+        empty="No operation is known.",
         size=(24, 8),
         hidden=("organization", "database", "deploy_request", "operation_id"),
         sort=[("Progress", False), ("Time left", True)],
@@ -125,7 +125,7 @@ def gates() -> table.Panel:
     return table_of(
         ("Gates", "What a deployment waits for, or needs no waiting for."),
         columns,
-        empty="No deployment.",
+        empty="No deployment is known.",
         size=(24, 5),
         hidden=("organization", "database"),
     )
@@ -148,7 +148,7 @@ def shards() -> table.Panel:
     return table_of(
         ("Shards", "Each shard's part of each operation, slowest first: the last shard decides when it is done."),
         columns,
-        empty="Its keyspaces are not sharded.",
+        empty="No shard is known.",
         size=(24, 7),
         hidden=("organization", "operation", "operation_id"),
         sort=[("Time left", True)],
@@ -173,7 +173,7 @@ def changes() -> table.Panel:
     return table_of(
         ("Changes", "What each operation does, what is lost by it, and what explains its error."),
         columns,
-        empty="It has no operations yet.",
+        empty="No operation is known.",
         size=(24, 7),
         hidden=("organization", "database", "keyspace", "operation", "operation_id"),
     )
