@@ -98,7 +98,7 @@ def _states() -> list[timeseries.Panel]:
         lines(
             ("Deploy requests by state", "How many deploy requests were in each state, of those that were not over."),
             [(f"sum by (state) (max by (organization, database, state) ({requests})) > 0", "{{state}}")],
-            empty="Not recorded: load the recording rules.",
+            empty="Nothing is recorded: nothing is polled, or the recording rules are not loaded.",
             unit="none",
             stacked=True,
             colours=colours(DeploymentState),
@@ -109,7 +109,7 @@ def _states() -> list[timeseries.Panel]:
                 "How many operations were in each state, of those that ran, were about to, or had failed.",
             ),
             [(f"sum by (state) (max by (organization, database, state) ({operations})) > 0", "{{state}}")],
-            empty="Not recorded: load the recording rules.",
+            empty="Nothing is recorded: nothing is polled, or the recording rules are not loaded.",
             unit="none",
             stacked=True,
             colours=colours(OperationState),

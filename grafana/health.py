@@ -137,7 +137,7 @@ def _targets() -> table.Panel:
     return table_of(
         ("Targets", "Each configured target, whether every part of it worked at its last try, and since when not."),
         columns,
-        empty="No target has been tried yet.",
+        empty="No target is known to have been tried.",
         size=(12, 8),
         sort=[("Works", False)],
     )
