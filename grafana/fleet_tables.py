@@ -88,7 +88,7 @@ def deploy_requests() -> table.Panel:
             "State",
             "state",
             expr=f"{request('deployment_state', 'state', state='|'.join(OPEN), only='== 1')} and {shown}",
-            look=state_look(by_name(DeploymentState), 165),
+            look=state_look(by_name(DeploymentState), 180),
         ),
         Column(
             "Progress",

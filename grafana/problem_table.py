@@ -38,10 +38,10 @@ def problems(*, height: int = 10) -> table.Panel:
     runbooks = mapping((alert, "read ↗", PLAIN) for alert in SUMMARIES)
     columns = (
         Column("Severity", "severity", look=state_look(SEVERITY, 76)),
-        Column("What is wrong", "alertname", look={"mappings": [texts], **WRAPPED, "custom.minWidth": 275}),
-        Column("Next", "next", look={"mappings": [steps], **WRAPPED, "custom.minWidth": 168}),
+        Column("What is wrong", "alertname", look={"mappings": [texts], **WRAPPED, "custom.minWidth": 200}),
+        Column("Next", "next", look={"mappings": [steps], **WRAPPED, "custom.width": 165}),
         Column("Organization", "organization", look={"custom.width": 94}),
-        Column("Database", "database", look={"custom.minWidth": 90}),
+        Column("Database", "database", look={"custom.width": 112}),
         REQUEST,
         Column("About", "about", look={"custom.width": 84}),
         Column("For", expr=listed(), look={**DURATION, "custom.width": 75, "mappings": [UNKNOWN]}),
