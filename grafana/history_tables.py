@@ -44,8 +44,10 @@ def databases() -> table.Panel:
     columns = (
         ORGANIZATION,
         DATABASE,
-        *(_number(heading, result) for heading, result in {"Completed": "complete", "Failed": "failed"}.items()),
-        *(_number(heading, result) for heading, result in {"Reverted": "reverted", "Cancelled": "cancelled"}.items()),
+        _number("Completed", "complete", {**NUMBER, "custom.width": 106}),
+        _number("Failed", "failed"),
+        _number("Reverted", "reverted"),
+        _number("Cancelled", "cancelled"),
         _column("Undone", share(UNDONE, TRIED, RANGE, PER_DATABASE), SHARE),
         _column("Ran", mean(RAN, RANGE, PER_DATABASE), SECONDS),
         _column("Waited", mean(WAITED, RANGE, PER_DATABASE), SECONDS),
@@ -71,7 +73,7 @@ def databases() -> table.Panel:
 def durations() -> table.Panel:
     """How many took at most so long: the counters' own bounds, so that nothing is estimated between them."""
     columns = (
-        Column("Deployments", "part"),
+        Column("Deployments", "part", look={"custom.width": 150}),
         Column("Number", expr=_parts(lambda name: f"sum({within(name, '+Inf', RANGE)})"), look=NUMBER),
         Column("On average", expr=_parts(lambda name: mean(name, RANGE)), look=SECONDS),
         *(Column(f"≤ {text}", expr=_parts(partial(_at_most, seconds)), look=SHARE) for text, seconds in BOUNDS.items()),
@@ -121,10 +123,10 @@ def blocked() -> table.Panel:
     )
 
 
-def _number(heading: str, result: str) -> Column:
+def _number(heading: str, result: str, look: Look = NUMBER) -> Column:
     """A column of counts: 0 only where the database is watched."""
     number = f"sum {PER_DATABASE}({ended(result, RANGE)})"
-    return _column(heading, f"({number} or 0 * ({watched()} == 1))", NUMBER)
+    return _column(heading, f"({number} or 0 * ({watched()} == 1))", look)
 
 
 def _column(heading: str, expr: str, look: Look) -> Column:

@@ -39,7 +39,7 @@ def problems(*, height: int = 10) -> table.Panel:
     columns = (
         Column("Severity", "severity", look=state_look(SEVERITY, 76)),
         Column("What is wrong", "alertname", look={"mappings": [texts], **WRAPPED, "custom.minWidth": 200}),
-        Column("Next", "next", look={"mappings": [steps], **WRAPPED, "custom.width": 165}),
+        Column("Next", "next", look={"mappings": [steps], **WRAPPED, "custom.width": 160}),
         Column("Organization", "organization", look={"custom.width": 94}),
         Column("Database", "database", look={"custom.width": 112}),
         REQUEST,

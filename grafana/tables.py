@@ -55,7 +55,7 @@ DATABASE: Final = Column("Database", "database", look={"custom.minWidth": 90})
 REQUEST: Final = Column(
     "Request",
     "deploy_request",
-    look={**link("Look at this deploy request", TO_REQUEST), "custom.width": 70, "custom.align": "right"},
+    look={**link("Look at this deploy request", TO_REQUEST), "custom.width": 66, "custom.align": "right"},
 )
 
 
@@ -67,7 +67,7 @@ def address_look(title: str, text: str, width: int) -> Look:
     return {**link(title, "${__value.raw}", away=True), "mappings": [shown], "custom.width": width}
 
 
-PLANETSCALE: Final = address_look("Open at PlanetScale", "open ↗", 66)
+PLANETSCALE: Final = address_look("Open at PlanetScale", "open ↗", 62)
 
 
 def coloured(colour: str, *above: tuple[float, str]) -> Look:
