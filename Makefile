@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo 'make demo        serve the simulator and the exporter on http://127.0.0.1:10048, without credentials'
 	@echo 'make test        the tests, without those that are slow or need other programs: two minutes'
-	@echo 'make test-all    all tests, with coverage of lines and branches: ten minutes'
+	@echo 'make test-all    all tests, as CI runs them (ARGS=--cov: with coverage of lines and branches)'
 	@echo 'make check       format, lint, types, and whether generated files are up to date'
 	@echo 'make fmt         format, and mend what the linter can'
 	@echo 'make alert-quality   how good the alerts are, measured on fleets with their own truth (needs prometheus)'
@@ -37,7 +37,7 @@ test: $(READY)
 	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not slow and not real' $(ARGS)
 
 test-all: $(READY)
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff format --quiet --check . || { echo 'make: make fmt mends this' >&2; exit 1; }

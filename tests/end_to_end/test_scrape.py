@@ -72,10 +72,15 @@ async def test_prometheus_answers_for_every_family(program: FindProgram, tmp_pat
             await run.finds(expression)
         assert await run.query('{__name__=~".+_created"}') == []
 
-        async def is_evaluated() -> bool:
-            return {rule["health"] for rule in await run.rules()} == {"ok"}
+        unwell: list[str] = []
 
-        await until(is_evaluated, lambda: "a rule is not well", exporter.tell)
+        async def is_evaluated() -> bool:
+            unwell[:] = [
+                f"{rule['name']}: {rule.get('lastError')}" for rule in await run.rules() if rule["health"] != "ok"
+            ]
+            return not unwell
+
+        await until(is_evaluated, lambda: f"rules are not well: {unwell}", exporter.tell)
         await run.finds('operation:planetscale_deploy_operation_progress:ratio{database="throttled"} > 0.2')
 
 
