@@ -227,9 +227,9 @@ async def running(
 
 
 async def serve(
-    settings: Settings, credentials: Credentials, load: Load, announce: Callable[[int], None] = lambda _: None
+    settings: Settings, credentials: Credentials, load: Load, announce: Callable[[Listener], None] = lambda _: None
 ) -> int:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads. Calls *announce* with the port; returns the exit code."""
+    """Run until SIGTERM or SIGINT; SIGHUP reloads. Calls *announce* when it listens; returns the exit code."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(DaemonThreads())
@@ -247,7 +247,7 @@ async def serve(
 
                 signals.pass_on(loop, stop.set, hang_up)
                 log.info("listening", port=listener.port, version=version(), targets=len(settings.targets))
-                announce(listener.port)
+                announce(listener)
                 await stop.wait()
                 log.info("stopping")
     except OSError as error:

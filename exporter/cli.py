@@ -57,10 +57,10 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             signals.give_back()
             return _healthcheck(argv, environ)
         case "demo":
-            return _demo(load(argv, environ, demo=True), environ)
+            return _demo(argv, environ)
         case "check":
             signals.give_back()
-            return _check(*configure(argv, environ), environ)
+            return _check(argv, environ)
     return _serve(argv, environ)
 
 
@@ -77,26 +77,28 @@ def _serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     settings, credentials = configure(argv, environ)
     from exporter.app import serve  # noqa: PLC0415 - see above
 
-    _configure_log(settings, environ)
+    _configure_log(settings, argv, environ)
     return asyncio.run(serve(settings, credentials, lambda: configure(argv, environ)))
 
 
-def _check(settings: Settings, credentials: Credentials, environ: Mapping[str, str]) -> int:
+def _check(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    settings, credentials = configure(argv, environ)
     from exporter.check import check  # noqa: PLC0415 - see above
 
-    _configure_log(settings, environ)
+    _configure_log(settings, argv, environ)
     return asyncio.run(check(settings, credentials))
 
 
-def _demo(settings: Settings, environ: Mapping[str, str]) -> int:
+def _demo(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    settings = load(argv, environ, demo=True)
     from exporter.demo import demo  # noqa: PLC0415 - see above
 
-    _configure_log(settings, environ, demo=True)
+    _configure_log(settings, argv, environ, demo=True)
     return asyncio.run(demo(settings))
 
 
-def _configure_log(settings: Settings, environ: Mapping[str, str], *, demo: bool = False) -> None:
+def _configure_log(settings: Settings, argv: Sequence[str], environ: Mapping[str, str], *, demo: bool = False) -> None:
     """Log from here on, first of all what is most likely not what was meant."""
     log.configure(settings.log.level, settings.log.format)
-    for doubt in doubts(environ, settings, demo=demo):
+    for doubt in doubts(argv, environ, settings, demo=demo):
         structlog.get_logger(__name__).warning("configuration_doubtful", problem=doubt)

@@ -12,7 +12,7 @@ from exporter.app import serve
 from exporter.credentials import Credentials, Login, Source, Sources
 from exporter.settings import ListenAddress, Settings
 from exporter.simulator import Simulator, create_app, deliver, demo_fleet
-from exporter.web import listen
+from exporter.web import Listener, listen
 from exporter.webhook_secrets import WebhookSecrets
 
 _POLL = {"interval": 5.0, "idle_interval": 60.0, "discovery_interval": 10.0}
@@ -38,9 +38,9 @@ async def demo(settings: Settings) -> int:
         await listener.close()
 
 
-def _announce(settings: Settings, simulator: Simulator, webhooks: set[asyncio.Task[None]], port: int) -> None:
+def _announce(settings: Settings, simulator: Simulator, webhooks: set[asyncio.Task[None]], listener: Listener) -> None:
     address = settings.web.listen_address
-    base = f"http://{ListenAddress(address.host or 'localhost', port)}"
+    base = f"{listener.scheme}://{ListenAddress(address.host or 'localhost', listener.port)}"
     if secrets := WebhookSecrets(settings.web.webhook_secrets_file).current:
         webhooks.add(asyncio.ensure_future(deliver(simulator, f"{base}/-/webhook", secrets[0])))
     sys.stdout.write(

@@ -2,9 +2,11 @@
 
 import os
 import re
+import ssl
 import time
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -37,3 +39,12 @@ def page_with(url: str, text: str | re.Pattern[str], *, seconds: float = 30, tel
         if time.monotonic() > deadline:
             pytest.fail(f"{url} has no {text}: {page[-2000:]}\n{tell()}")
         time.sleep(0.1)
+
+
+def trusting(folder: Path, client: str = "") -> ssl.SSLContext:
+    """A client's context that trusts the authority, with a certificate of its own where *client* names one."""
+    context = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if client:
+        context.load_cert_chain(folder / f"{client}.crt", folder / f"{client}.key")
+    return context

@@ -1,10 +1,13 @@
 """The demo, as a process: what somebody sees who has a minute and no credentials."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
 from processes import exporting, outcome, until
+from real import trusting
 
 from exporter.metrics.families import FAMILIES
 
@@ -81,8 +84,35 @@ async def test_a_taken_port_is_told_in_one_line() -> None:
         assert (code, out, len(err.splitlines())) == (1, "", 1)
 
 
-async def test_it_says_what_it_does_not_use() -> None:
-    """Targets in the environment are for serving: the demo starts, and says that it has its own."""
-    async with exporting("demo", PLANETSCALE_EXPORTER_TARGETS="acme") as exporter:
+async def test_it_says_what_it_does_not_use(tmp_path: Path) -> None:
+    """Targets of environment and file are for serving: the demo starts, and says of each that it has its own."""
+    file = tmp_path / "file.yml"
+    file.write_text("targets: [acme]\napi: {url: https://planetscale.invalid}\n")
+    async with exporting("demo", f"--config-file={file}", PLANETSCALE_EXPORTER_TARGETS="acme") as exporter:
         await exporter.answers(200, "/-/ready")
-    assert any("PLANETSCALE_EXPORTER_TARGETS: is not used; demo brings its own" in line for line in exporter.log)
+    for name in ("PLANETSCALE_EXPORTER_TARGETS", f"{file}: targets", f"{file}: api.url"):
+        assert sum(f"{name}: is not used; demo brings its own" in line for line in exporter.log) == 1, exporter.log
+
+
+@pytest.mark.real
+async def test_with_tls_it_says_so_and_its_webhooks_arrive(issue: Callable[[str], None], tmp_path: Path) -> None:
+    """The addresses that it names begin with https, and its own events come over TLS as well."""
+    issue("server")
+    web, secrets = tmp_path / "web.yml", tmp_path / "secrets"
+    web.write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}\n")
+    secrets.write_text("a-secret-of-the-demo\n")
+    argv = (f"--web.config-file={web}", f"--web.webhook-secrets-file={secrets}")
+    async with exporting("demo", *argv) as exporter, ClientSession() as client:
+
+        async def are_accepted() -> bool:
+            found = [re.search(r"https://\S+/metrics", line) for line in exporter.out]
+            urls = [each[0] for each in found if each]
+            if not urls:
+                return False
+            async with client.get(urls[0], ssl=trusting(tmp_path)) as answer:
+                page = await answer.text()
+            return bool(
+                re.search(r'^planetscale_exporter_webhooks_total{.*result="accepted"} [1-9]', page, re.MULTILINE)
+            )
+
+        await until(are_accepted, lambda: f"no webhook was accepted: {exporter.out}", exporter.tell, seconds=100)

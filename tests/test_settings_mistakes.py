@@ -293,7 +293,7 @@ def test_near_misses_of_the_environment_are_warned_of() -> None:
         "PLANETSCALE_ORG": "acme",
         "POLL_INTERVALL": "x",
     }
-    assert list(doubts({**LOGIN, **environ}, load([TARGET], LOGIN))) == [
+    assert list(doubts([TARGET], {**LOGIN, **environ}, load([TARGET], LOGIN))) == [
         "PLANETSCALE_EXPORTER_POLL_INTERVALL: is not read; did you mean PLANETSCALE_EXPORTER_POLL_INTERVAL?",
         "PLANETSCALE_SERVICE_TOKN: is not read; did you mean PLANETSCALE_SERVICE_TOKEN?",
     ]
@@ -303,7 +303,7 @@ def test_credentials_of_nobody_are_warned_of(file: Path, tmp_path: Path) -> None
     """Credentials of an organization that no target names are most likely misspelt."""
     (tmp_path / "token").write_text(SECRET)
     settings = load([TARGET, *in_file(file, "credentials: {acm: {access_token_file: token}}")], LOGIN)
-    assert list(doubts(LOGIN, settings)) == ["credentials.acm: is not used; no target is of this organization"]
+    assert list(doubts([], LOGIN, settings)) == ["credentials.acm: is not used; no target is of this organization"]
 
 
 def test_a_long_path_is_told_whole(tmp_path: Path) -> None:

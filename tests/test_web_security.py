@@ -11,6 +11,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 from aiohttp import ClientConnectorError, ClientError, ClientSession, TCPConnector, encode_basic_auth, web
+from real import trusting
 from structlog.testing import capture_logs
 from web_serving import World
 
@@ -50,15 +51,6 @@ def config(folder: Path, text: str) -> Path:
     file = folder / "web-config.yml"
     file.write_text(text)
     return file
-
-
-def trusting(folder: Path, client: str = "") -> ssl.SSLContext:
-    """A client's context that trusts the authority, with a certificate of its own where *client* names one."""
-    context = ssl.create_default_context(cafile=str(folder / "ca.crt"))
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if client:
-        context.load_cert_chain(folder / f"{client}.crt", folder / f"{client}.key")
-    return context
 
 
 async def test_passwords_guard_all_but_probes_and_webhooks(tmp_path: Path) -> None:

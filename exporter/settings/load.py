@@ -92,13 +92,14 @@ def load_listen_address(argv: Sequence[str], environ: Mapping[str, str]) -> List
     return settings.web.listen_address
 
 
-def doubts(environ: Mapping[str, str], settings: Settings, *, demo: bool = False) -> Iterator[str]:
+def doubts(argv: Sequence[str], environ: Mapping[str, str], settings: Settings, *, demo: bool = False) -> Iterator[str]:
     """What is no mistake and yet most likely not what was meant, a line each."""
     for name, known in environment.near_misses(environ):
         yield f"{shown(name)}: is not read; did you mean {known}?"
-    for path in _DEMO_BRINGS if demo else ():
-        if environ.get(_BY_PATH[path].env, "").strip():
-            yield f"{_BY_PATH[path].env}: is not used; demo brings its own"
+    for layer in _layers(command_line.read(argv), environ)[0] if demo else ():
+        for path in _DEMO_BRINGS:
+            if layer.value(path) is not None:
+                yield f"{layer.name(path)}: is not used; demo brings its own"
     for organization in settings.credentials:
         if organization not in settings.organizations:
             yield f"credentials.{shown(organization)}: is not used; no target is of this organization"

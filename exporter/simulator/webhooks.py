@@ -62,7 +62,8 @@ class Webhooks:
 async def deliver(simulator: Simulator, url: str, secret: bytes, *, every: float = 1.0) -> None:
     """Send what happens to *url* until cancelled, looking *every* so many seconds.
 
-    As PlanetScale does: it waits 2 seconds for an answer, follows no redirect, and sends nothing twice.
+    As PlanetScale does: it waits 2 seconds for an answer, follows no redirect, and sends nothing twice. Unlike it, it
+    takes any certificate: what it tells is made up.
     """
     webhooks = Webhooks(simulator)
     async with ClientSession(timeout=ClientTimeout(2)) as session:
@@ -71,7 +72,7 @@ async def deliver(simulator: Simulator, url: str, secret: bytes, *, every: float
             for webhook in webhooks.new():
                 headers = {"X-PlanetScale-Signature": signature(webhook.body, secret)}
                 with suppress(ClientError, TimeoutError):  # whoever does not listen has missed it
-                    await session.post(url, data=webhook.body, headers=headers, allow_redirects=False)
+                    await session.post(url, data=webhook.body, headers=headers, allow_redirects=False, ssl=False)
 
 
 def signature(body: bytes, secret: bytes) -> str:

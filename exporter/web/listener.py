@@ -23,11 +23,14 @@ class Address(NamedTuple):
 
 
 class Listener:
-    """An application that is being served; `addresses` are those that were bound."""
+    """An application that is being served as `scheme` says; `addresses` are those that were bound."""
 
-    def __init__(self, runner: web.AppRunner, sockets: list[socket.socket], connections: Connections) -> None:
+    def __init__(
+        self, runner: web.AppRunner, sockets: list[socket.socket], connections: Connections, scheme: str
+    ) -> None:
         self._runner = runner
         self._connections = connections
+        self.scheme = scheme
         self.addresses = tuple(Address(*bound.getsockname()[:2]) for bound in sockets)
         self._closing = asyncio.create_task(connections.close_overdue(), name="close of overdue connections")
         for bound in sockets:
@@ -61,7 +64,7 @@ async def listen(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     assert runner.server is not None  # noqa: S101 - for the type: `setup` makes it
-    return Listener(runner, sockets, Connections(runner.server, most, tls))
+    return Listener(runner, sockets, Connections(runner.server, most, tls), "https" if tls else "http")
 
 
 async def _bind(host: str, port: int) -> list[socket.socket]:
