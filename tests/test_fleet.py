@@ -720,3 +720,15 @@ async def test_two_replicas_share_everything(loop: VirtualLoop) -> None:
         assert left.targets()["acme"] is right.targets()["acme"] is True
         assert left.poller.is_ready
         assert right.poller.is_ready
+
+
+@virtually
+async def test_a_database_that_is_gone_does_not_come_back_with_a_reload(loop: VirtualLoop) -> None:
+    """A number in it that is no target any more says nothing of the database: it is not asked about."""
+    async with polling(loop, simulated(loop, "shop"), "acme", "acme/gone/1") as polled:
+        await asyncio.sleep(HOUR)
+        polled.reload("acme")
+        await asyncio.sleep(TIMING.interval + 1)
+        assert polled.targets() == {"acme": True}
+        assert [status.database for status in polled.snapshot.databases] == ["shop"]
+        assert polled.keys() == set()

@@ -94,7 +94,6 @@ class Fleet:
     def _let_expire(self, followed: Followed, now: Moment) -> None:
         """No target names it by its number any more; it goes on as one that was found in its database."""
         key, state = followed.status.key, followed.status.state
-        self.databases.setdefault(key.scope, WatchedDatabase(named=False))
         followed.feed = Feed.OWN
         self.put(followed, replace(followed.status, configured=False), now)
         if state is not None and state.is_unqueued:
