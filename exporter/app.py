@@ -87,7 +87,7 @@ class Application:
         self._own.budget(settings.api.requests_per_minute)
         self._own.shard(settings.shard.index, settings.shard.count)
         self._own.reloaded(ok=True, at=time())
-        self._exposition = Exposition(registry, ddl=settings.metrics.ddl)
+        self._exposition = Exposition(registry, ddl=settings.metrics.ddl, endings=self._own.endings)
         self._clock = Clock()
         self._poller = Poller(self._assignment(), self._slots, self._store, self._own, self._clock)
         self._died_at: Moment | None = None

@@ -13,14 +13,16 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, disable_created_metrics
+from prometheus_client import CollectorRegistry, Metric, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.registry import Collector
 from real import LINTED
 from reference import Reference
 from snapshots import known, snapshot, status
 
+from exporter.metrics.endings import EndingSeries
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.own import OwnSeries, open_registry
 from exporter.polling.snapshot import DeployRequestStatus, Key, Snapshot, TargetStatus, Watched
@@ -380,6 +382,49 @@ def test_pages_follow_any_sequence_of_changes(
             expected = Exposition(own_series(), ddl=step < hides).render(of, accept, "", ())
             assert gzip.decompress(page.body) == expected.body
             assert page.body.count(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff") == 1  # browsers read one member only
+
+
+@every_accept
+def test_ends_of_deployments_are_written_when_they_change(accept: str) -> None:
+    """A scrape takes what was written before for as long as nothing ended, and then what the client library writes."""
+    disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated there
+    collected: list[None] = []
+    endings = EndingSeries()
+    endings.registry.register(Counting(collected))
+    exposition = Exposition(CollectorRegistry(), ddl=True, endings=endings)
+    encoder, _ = choose_encoder(accept)
+    changes: list[Callable[[], None]] = [
+        lambda: endings.database_seen("acme", "shop"),
+        lambda: endings.deployment_awaited("acme", "shop"),
+        lambda: endings.deployment_ended("acme", "shop", "complete", run=300.0, wait=60.0),
+        lambda: endings.database_gone("acme", "shop"),
+    ]
+    for change in changes:
+        change()
+        collected.clear()
+        pages = {exposition.render(Snapshot(), accept, "", ()).body for _ in range(3)}
+        assert len(collected) == 1
+        expected = encoder(endings.registry).removesuffix(b"# EOF\n")
+        assert [expected in page for page in pages] == [True]
+        names = ["planetscale_deploy_requests_finished_total"]
+        restricted = encoder(endings.registry.restricted_registry(names))
+        assert exposition.render(Snapshot(), accept, "", names).body == restricted
+
+
+class Counting(Collector):
+    """A collector that notes how often it was asked."""
+
+    def __init__(self, asked: list[None]) -> None:
+        self._asked = asked
+
+    def describe(self) -> list[Metric]:
+        """No families."""
+        return []
+
+    def collect(self) -> list[Metric]:
+        """Note it."""
+        self._asked.append(None)
+        return []
 
 
 def test_ddl_can_be_hidden_by_a_reload() -> None:

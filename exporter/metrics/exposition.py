@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from operator import is_
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import choose_encoder, gzip_accepted
@@ -35,15 +35,32 @@ class Page(NamedTuple):
     content_encoding: str | None
 
 
+class Seldom(Protocol):
+    """A registry whose series change seldom; `changes` is another number each time that one has."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The registry."""
+        ...
+
+    @property
+    def changes(self) -> int:
+        """How often any of its series changed."""
+        ...
+
+
 class Exposition:
     """Renders snapshots, in any number of threads at once; `ddl` may be changed at any time.
 
-    Pieces are kept for the databases of the last snapshot only.
+    The series of *registry* are written at each scrape, those of *endings* when they have changed. Pieces are kept for
+    the databases of the last snapshot only.
     """
 
-    def __init__(self, registry: CollectorRegistry, *, ddl: bool) -> None:
+    def __init__(self, registry: CollectorRegistry, *, ddl: bool, endings: Seldom | None = None) -> None:
         self.ddl = ddl
         self._registry = registry
+        self._endings = endings
+        self._ended: dict[str, _Ended] = {}
         self._lock = threading.Lock()
         self._databases: dict[Scope, _Database] = {}
         self._families = [_Joined() for _ in DATABASE_FAMILIES]
@@ -68,9 +85,11 @@ class Exposition:
                 if family.name in names and lines.length
                 for piece in (headline, lines)
             ]
+            if self._endings:
+                families.append(_without_end(encoder(self._endings.registry.restricted_registry(names))))
             own = encoder(self._registry.restricted_registry(names))
         else:
-            families = [self._all(snapshot, encoder, content_type)]
+            families = [self._all(snapshot, encoder, content_type), self._all_endings(encoder, content_type)]
             own = encoder(self._registry)
         page = joined([*families, compress([own.decode()])])
         if gzip_accepted(accept_encoding):
@@ -84,6 +103,16 @@ class Exposition:
             found = self._pieces(snapshot, encoder, content_type)
             piece = joined(piece for _, headline, lines in found for piece in (headline, lines))
             known = self._whole[content_type] = _Whole(snapshot, ddl, piece)
+        return known.piece
+
+    def _all_endings(self, encoder: Encoder, content_type: str) -> Piece:
+        """What ends add up to, kept as long as it stays the same."""
+        if self._endings is None:
+            return Piece()
+        changes, known = self._endings.changes, self._ended.get(content_type)
+        if known is None or known.changes != changes:
+            piece = _without_end(encoder(self._endings.registry))
+            known = self._ended[content_type] = _Ended(changes, piece)
         return known.piece
 
     def _pieces(self, snapshot: Snapshot, encoder: Encoder, content_type: str) -> Iterable[tuple[Family, Piece, Piece]]:
@@ -130,6 +159,13 @@ class _Whole(NamedTuple):
     piece: Piece
 
 
+class _Ended(NamedTuple):
+    """What ends add up to in one format, after so many changes."""
+
+    changes: int
+    piece: Piece
+
+
 class _Joined:
     """A family's pieces of all databases, joined as long as they stay the same."""
 
@@ -166,7 +202,12 @@ class _Empty:
 
 
 def _headline(family: Family, encoder: Encoder) -> Piece:
-    return compress([encoder(_Empty(family)).removesuffix(_EOF).decode()])
+    return _without_end(encoder(_Empty(family)))
+
+
+def _without_end(page: bytes) -> Piece:
+    """A page that others can follow."""
+    return compress([page.removesuffix(_EOF).decode()])
 
 
 def _answerable(accept: str) -> str:

@@ -17,13 +17,10 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily
 
 from exporter.metrics import families
+from exporter.metrics.endings import EndingSeries
 
 _REQUEST_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _DELAY_SECONDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-# From a minute to a week.
-_DEPLOYMENT_SECONDS: Final = tuple(
-    60.0 * minutes for minutes in (1, 5, 15, 30, 60, 120, 240, 480, 1440, 2880, 5760, 10080)
-)
 # An increase is seen only from a series that is there before it; an alert watches 429.
 _CODES_FROM_THE_START: Final = ("200", "429")
 
@@ -44,6 +41,8 @@ def open_registry() -> CollectorRegistry:
 class OwnSeries:
     """The exporter's own series on *registry*; observes the client and the poll loop.
 
+    What ends of deployments add up to is in `endings`, with a registry of its own.
+
     `budget`, `shard` and `reloaded` are to be called before the first scrape: their gauges say 0 until then.
     *seconds_waited* gives the wall time during which anything waited for the budget, in seconds, so far; each scrape
     calls it, in a thread of its own.
@@ -52,10 +51,8 @@ class OwnSeries:
     def __init__(
         self, registry: CollectorRegistry, *, version: str, revision: str, seconds_waited: Callable[[], float]
     ) -> None:
+        self.endings = EndingSeries()
         _gauge(families.BUILD_INFO, registry).labels(version, revision, platform.python_version()).set(1)
-        self._finished = _counter(families.FINISHED, registry)
-        self._run_seconds = _histogram(families.RUN_SECONDS, registry, _DEPLOYMENT_SECONDS)
-        self._wait_seconds = _histogram(families.WAIT_SECONDS, registry, _DEPLOYMENT_SECONDS)
         self._requests = _counter(families.API_REQUESTS, registry)
         self._request_seconds = _histogram(families.API_DURATION, registry, _REQUEST_SECONDS)
         for endpoint in families.ENDPOINTS:
@@ -82,28 +79,22 @@ class OwnSeries:
         self._shard_count = _gauge(families.SHARD_COUNT, registry)
 
     def database_seen(self, organization: str, database: str) -> None:
-        """A database is watched, or a deploy request in it polled, for the first time."""
-        for result in families.FINISHED_RESULTS:
-            self._finished.labels(organization, database, result)
+        """See `EndingSeries`."""
+        self.endings.database_seen(organization, database)
 
     def deployment_awaited(self, organization: str, database: str) -> None:
-        """A deployment waits or runs: what will be observed of its end starts at 0, so that it is an increase."""
-        for histogram in (self._run_seconds, self._wait_seconds):
-            histogram.labels(organization, database)
+        """See `EndingSeries`."""
+        self.endings.deployment_awaited(organization, database)
 
     def database_gone(self, organization: str, database: str) -> None:
-        """A database is not watched any more: its series go with it."""
-        for series in (self._finished, self._run_seconds, self._wait_seconds):
-            series.remove_by_labels({"organization": organization, "database": database})
+        """See `EndingSeries`."""
+        self.endings.database_gone(organization, database)
 
     def deployment_ended(
         self, organization: str, database: str, result: str, *, run: float | None, wait: float | None
     ) -> None:
-        """A deployment ended with one of `FINISHED_RESULTS`, after so many seconds where they are known."""
-        self._finished.labels(organization, database, result).inc()
-        for histogram, seconds in ((self._run_seconds, run), (self._wait_seconds, wait)):
-            if seconds is not None:
-                histogram.labels(organization, database).observe(seconds)
+        """See `EndingSeries`."""
+        self.endings.deployment_ended(organization, database, result, run=run, wait=wait)
 
     def request_ended(self, endpoint: str, code: str, seconds: float) -> None:
         """A request to *endpoint* ended after *seconds* with a status, or with the reason why there is none."""

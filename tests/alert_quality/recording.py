@@ -119,7 +119,7 @@ class _Instance:
         own.budget(BUDGET)
         own.shard(*self.life.shard)
         own.reloaded(ok=True, at=self.clock.time())
-        exposition = Exposition(registry, ddl=False)
+        exposition = Exposition(registry, ddl=False, endings=own.endings)
         async with open_session() as session:
             transport = Transport(
                 session,
