@@ -14,7 +14,8 @@ class Share:
     """The share `index` of `count` of all databases, by rendezvous hashing.
 
     Every database goes to the share with the highest hash, so that growing from n to n+1 shares moves only what the new
-    one takes.
+    one takes. Shares differ by chance, by about the square root of their size. What would be evener has to weigh the
+    list of all databases, and of two replicas whose lists differ for a moment, neither may watch a database.
     """
 
     index: int = 0
@@ -42,6 +43,10 @@ class Plan:
     def wanted(self) -> tuple[Target, ...]:
         """The targets without the excludes."""
         return tuple(target for target in self.targets if not target.exclude)
+
+    @cached_property
+    def _unwanted(self) -> tuple[Target, ...]:
+        return tuple(target for target in self.targets if target.exclude)
 
     @cached_property
     def organizations(self) -> tuple[str, ...]:
@@ -84,7 +89,7 @@ class Plan:
 
     def excludes(self, organization: str, database: str, number: int | None = None) -> bool:
         """Whether an exclude covers the deploy request, or the database as a whole; excludes always win."""
-        return any(target.matches(organization, database, number) for target in self.targets if target.exclude)
+        return any(target.matches(organization, database, number) for target in self._unwanted)
 
     def keeps(self, key: Key) -> bool:
         """Whether the deploy request is still asked for, by its number or within a watched database."""
