@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).parent.parent
 RULES: Final = ROOT / "deploy/prometheus/rules/planetscale-deploys-recording.yml"
 SPAN: Final = 6 * 3600  # seconds
 EVERY: Final = 1800  # seconds between samples: with a look-back as long, a query reads as many as if there were more
+BLOCK: Final = 7200  # seconds that a block of Prometheus holds
 STEP: Final = 60  # seconds, the finest of the boards' graphs
 BOUNDS: Final = (
     *(f"{60.0 * minutes}" for minutes in (1, 5, 15, 30, 60, 120, 240, 480, 1440, 2880, 5760, 10080)),
@@ -89,7 +90,8 @@ def _prometheus(data: Path, of: Snapshot, now: int, running: ExitStack) -> Calla
         return process
 
     process = start()
-    times = [f"--start={now - SPAN}", f"--end={now}", f"--eval-interval={EVERY}s"]
+    # From the beginning of a block: promtool gives up where a first part of one is shorter than the interval.
+    times = [f"--start={(now - SPAN) // BLOCK * BLOCK}", f"--end={now}", f"--eval-interval={EVERY}s"]
     _run(
         "promtool", "tsdb", "create-blocks-from", "rules", *times, f"--url={base}", f"--output-dir={blocks}", str(RULES)
     )
