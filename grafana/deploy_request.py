@@ -48,7 +48,7 @@ STALLED_FOR: Final = (
 def dashboard_of_a_deploy_request() -> dashboard.Dashboard:
     """From where it stands to its operations, its history, its shards, and what it waits for."""
     sections: list[Section] = [
-        ("", [*_tiles(), problems(height=6), request_tables.errors(), request_tables.operations()]),
+        ("", [*_tiles(), problems(height=8), request_tables.errors(), request_tables.operations()]),
         ("Progress", [_progress(), _time_left()]),
         ("States", [_deployment_states(), _operation_states()]),
         ("What holds it up", [request_tables.gates(), _rate(), _throttling(), _queue()]),

@@ -70,12 +70,13 @@ def _durations() -> timeseries.Panel:
 
 
 def _ages() -> timeseries.Panel:
+    oldest = f"max by (organization, database) ({OLDEST})"
     return lines(
         (
             "How old values are",
-            "The time since the last good poll of what moves and waits longest, of five databases.",
+            "The time since the last good poll of what moves and waits longest, of the five worst databases now.",
         ),
-        [(f"topk(5, time() - max by (organization, database) ({OLDEST}))", "{{organization}}/{{database}}")],
+        [(f"time() - {oldest} and bottomk(5, {oldest.replace('}', '} @ end()')})", "{{organization}}/{{database}}")],
         empty="Not recorded, or nothing moves.",
         unit="s",
     )

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import stat, table
 from panels import BAD, NEUTRAL, NOT_KNOWN, NOTICE, PLAIN, WARNING, tile
 from problems import RUNBOOK_BASE, SUMMARIES, listed, next_steps
-from queries import own, request
+from queries import TARGET_UP, request
 from states import mapping
 from tables import (
     DURATION,
@@ -41,9 +41,9 @@ def problems(*, height: int = 10) -> table.Panel:
         Column("What is wrong", "alertname", look={"mappings": [texts], **WRAPPED, "custom.minWidth": 200}),
         Column("Next", "next", look={"mappings": [steps], **WRAPPED, "custom.width": 160}),
         Column("Organization", "organization", look={"custom.width": 94}),
-        Column("Database", "database", look={"custom.width": 112}),
+        Column("Database", "database", look={"custom.width": 104}),
         REQUEST,
-        Column("About", "about", look={"custom.width": 84}),
+        Column("About", "about", look={"custom.width": 92}),
         Column("For", expr=listed(), look={**DURATION, "custom.width": 75, "mappings": [UNKNOWN]}),
         Column(
             "Runbook",
@@ -73,13 +73,13 @@ def problems(*, height: int = 10) -> table.Panel:
 def unpolled() -> stat.Panel:
     """Red wherever something is not seen."""
     failing = f"count({request('up')} == 0)"
-    targets = f"0 * count({own('target_up')} == 0) - 1"
+    targets = f"0 * count({TARGET_UP} == 0) - 1"
     return tile(
         (
             "Can't be polled",
             "Deploy requests whose last poll failed: their values are old. Or a target, where none is known.",
         ),
-        f"{failing}\nor {targets}\nor 0 * count({own('target_up')})",
+        f"{failing}\nor {targets}\nor 0 * count({TARGET_UP})",
         empty=NOT_KNOWN,
         texts=mapping([("-1", "target fails", BAD)]),
         colours=(BAD, (0, NEUTRAL), (1, BAD)),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from queries import DATABASE_UP, RULES, WATCHED, alerts, own, recorded, request, series
+from queries import DATABASE_UP, RULES, TARGET_UP, WATCHED, alerts, recorded, request, series
 
 from exporter.metrics.families import OPERATION_LABELS, REQUEST_LABELS
 
@@ -114,7 +114,7 @@ def _blind() -> str:
     requests = f"({request('up')} == 0 unless on (organization, database) {DATABASE_UP} == 0)"
     age = f"(time() - {request('last_success_timestamp_seconds')} and {requests}) or (0 * ({requests}) - 1)"
     conditions = {
-        ("PlanetScaleExporterTargetDown", "warning"): f"0 * (min by (target) ({own('target_up')}) == 0) - 1",
+        ("PlanetScaleExporterTargetDown", "warning"): f"0 * (min by (target) ({TARGET_UP}) == 0) - 1",
         ("PlanetScaleExporterPollStale", "warning"): f"topk({TOP_UNPOLLED}, {age})",
         ("CannotPoll", "warning"): f"0 * ({DATABASE_UP} == 0 and on () {WATCHED}) - 1",
         ("NothingPolled", "critical"): f"0 * absent({WATCHED}) - 1",

@@ -163,8 +163,16 @@ DATABASE_UP: Final = (
     f"(max by (organization, database) ({series('planetscale_database_up')})"
     f" or max by (organization, database) ({series('planetscale_deploy_request_up')}))"
 )
-# How many of the chosen databases are polled; none where nothing is.
-WATCHED: Final = f"count({DATABASE_UP} == 1)"
+# In how many of the chosen databases some poll works, if any; what is over is polled no more, and proves nothing.
+_OPEN: Final = deployment_in(*(state for state in DeploymentState if not state.is_finished))
+WATCHED: Final = (
+    f"count(max by (organization, database) ({series('planetscale_database_up')} == 1)\n"
+    f"  or max by (organization, database) ({request('up', only='== 1')} and {_OPEN}))"
+)
+# Configured targets of the chosen organizations: a target is text, and begins with one.
+TARGET_UP: Final = (
+    'planetscale_exporter_target_up{job=~"$job", instance=~"$instance", target=~"(?:$organization)(?:/.*)?"}'
+)
 # What waits for its cutover is copied: it does not run, whatever state its operations have.
 GATED: Final = deployment_in(DeploymentState.PENDING_CUTOVER)
 RUNNING: Final = f"({in_state(OperationState.IN_PROGRESS)} unless on ({PER_REQUEST}) ({GATED}))"

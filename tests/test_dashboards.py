@@ -345,6 +345,18 @@ def test_what_is_wrong_are_the_alerts_themselves(uid: str) -> None:
         assert base.replace("${__value.raw}", alert) == rules[0]["annotations"]["runbook_url"]
 
 
+@pytest.mark.parametrize("uid", UIDS)
+def test_only_the_alert_rules_tell_a_stall(uid: str) -> None:
+    """No board has a limit of its own on how long something may stand still."""
+    for panel in panels(uid):
+        for target in panel["targets"]:
+            assert not re.search(r"last_advance_timestamp_seconds[^\n]*?[<>]=? *\d", target["expr"]), panel["title"]
+        looks = {
+            override["matcher"]["options"]: override["properties"] for override in panel["fieldConfig"]["overrides"]
+        }
+        assert "thresholds" not in {setting["id"] for setting in looks.get("Idle for", [])}
+
+
 def test_nothing_reads_the_states_of_all_operations_over_time() -> None:
     """What every load of a board of many asks over time is counted by the exporter or recorded beforehand."""
     for uid in ("planetscale-deploys", "planetscale-history", "planetscale-exporter"):
