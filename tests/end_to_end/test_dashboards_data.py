@@ -19,7 +19,7 @@ pytestmark = pytest.mark.real
 
 ROOT = Path(__file__).parent.parent.parent
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "grafana/dashboards").glob("*.json")}
-PATIENCE = 120  # seconds until the demo has shown everything: an observed rate takes some steps of the percentage
+PATIENCE = 300  # seconds until the demo has shown everything: deployments of all kinds must have ended
 GRAFANAS = {
     "[$__interval]": "[10m]",
     "$__range:5m": "10m:1s",
@@ -72,7 +72,7 @@ def ask(
     config = folder / "prometheus.yml"
     (folder / "rules").mkdir()
     for rules in RULES.iterdir():
-        quick = rules.read_text().replace("interval: 1m", "interval: 1s").replace("offset 1m", "offset 1s")
+        quick = rules.read_text().replace("interval: 1m", "interval: 5s").replace("offset 1m", "offset 5s")
         (folder / "rules" / rules.name).write_text(quick)
     intervals = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config.write_text(
