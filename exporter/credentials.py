@@ -63,15 +63,6 @@ class Sources:
         yield from self.organizations.items()
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """The last good text of a file, and what is wrong with it now; then it has no signature and is read again."""
-
-    signature: files.Signature | None = None
-    text: SecretStr = field(default_factory=lambda: SecretStr(""))
-    problem: str | None = None
-
-
 class Credentials:
     """The headers in use. Files are read by the constructor and by `refresh`, never in between.
 
@@ -81,7 +72,7 @@ class Credentials:
     def __init__(self, sources: Sources, organizations: Iterable[str]) -> None:
         self._sources = sources
         self._organizations = tuple(organizations)
-        self._files = {path: _read(path, _File()) for path in _paths(sources)}
+        self._files = {path: files.Watched(path, _LARGEST_FILE, SecretStr(""), _text) for path in _paths(sources)}
         self._headers, self._trouble = self._resolved()
         for organization in self._organizations:
             if self._owner(organization) is None and sources.default is None:
@@ -105,7 +96,8 @@ class Credentials:
         What can't be read or used is logged once, and its last good value stays; so is its recovery.
         """
         before = {organization: self.authorization(organization) for organization in self._organizations}
-        self._files = {path: _read(path, known) for path, known in self._files.items()}
+        for file in self._files.values():
+            file.refresh()
         headers, trouble = self._resolved()
         self._headers |= headers
         self._report(trouble)
@@ -138,7 +130,7 @@ class Credentials:
 
     def _problem(self, source: Source) -> str | None:
         known = self._files[source.file] if source.file is not None else None
-        if known is not None and known.problem is not None:
+        if known is not None and known.problem:
             return f"the file {shown(source.file or '', LONGEST_PATH)} {known.problem}"
         text = self._text(source)
         if text and not _HEADER_SAFE.fullmatch(text):
@@ -163,7 +155,7 @@ class Credentials:
 
     def _text(self, source: Source) -> str:
         if source.file is not None:
-            return self._files[source.file].text.get_secret_value()
+            return self._files[source.file].value.get_secret_value()
         return source.value.get_secret_value().strip() if source.value is not None else ""
 
     def _report(self, trouble: dict[str, str]) -> None:
@@ -179,17 +171,9 @@ def _paths(sources: Sources) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for path in found if path is not None))
 
 
-def _read(path: str, known: _File) -> _File:
-    """*known* itself while the file is well and unchanged; a file in trouble is tried every time."""
-    try:
-        signature = files.signature(path)  # before the contents: a change between the two is seen next time
-        if signature == known.signature:
-            return known
-        contents = files.read(path, _LARGEST_FILE)
-    except files.UnreadableError as error:
-        return _File(None, known.text, str(error))
-    # latin-1 takes every byte, so that what is no text shows as characters that can't be sent
-    return _File(signature, SecretStr(contents.decode("latin-1").strip()))
+def _text(contents: bytes) -> tuple[SecretStr, Mapping[str, files.Signature]]:
+    """latin-1 takes every byte, so that what is no text shows as characters that can't be sent."""
+    return SecretStr(contents.decode("latin-1").strip()), {}
 
 
 def _header(identity: str, token: str, access: str) -> SecretStr:

@@ -4,12 +4,55 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from exporter.mistakes import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 Signature = tuple[int, int, int, int]
 
 
 class UnreadableError(Exception):
     """A file can't be read; the text says why, without its path or contents."""
+
+
+class Watched(Generic[T]):
+    """What a file of at most *most* bytes says, read by the constructor and, where it has changed, by `refresh`.
+
+    `value` is the last good one, *none* before there is any; `error` is what is wrong with the file now. *parse* may
+    raise UnreadableError or ConfigError; it gives the value, and the signatures of other files whose change counts.
+    """
+
+    def __init__(
+        self, path: str, most: int, none: T, parse: Callable[[bytes], tuple[T, Mapping[str, Signature]]]
+    ) -> None:
+        self.path = path
+        self.value = none
+        self.error: UnreadableError | ConfigError | None = None
+        self._most, self._parse = most, parse
+        self._seen: Mapping[str, Signature] = {}
+        self.refresh()
+
+    @property
+    def problem(self) -> str:
+        """What is wrong now, in words; empty while all is well."""
+        return str(self.error) if self.error else ""
+
+    def refresh(self) -> bool:
+        """Read it again where it has changed, or was in trouble; says whether it was read well."""
+        try:
+            if self._seen and all(signature(path) == seen for path, seen in self._seen.items()):
+                return False
+            seen = signature(self.path)  # before the contents: a change between the two is seen next time
+            self.value, others = self._parse(read(self.path, self._most))
+        except (UnreadableError, ConfigError) as error:
+            self.error, self._seen = error, {}
+            return False
+        self.error, self._seen = None, {self.path: seen, **others}
+        return True
 
 
 def signature(path: str) -> Signature:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import structlog
 
 from exporter import files
 from exporter.mistakes import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LARGEST_FILE = 64 * 1024
 
@@ -21,40 +26,29 @@ class WebhookSecrets:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._path = path
-        self._signature: files.Signature | None = None
-        self._problem = ""
-        self.current: tuple[bytes, ...] | None = None
-        if path is not None:
-            try:
-                self._read(path)
-            except files.UnreadableError as error:
-                raise ConfigError([f"web.webhook_secrets_file: {path} {error}"]) from None
+        self._file = None if path is None else files.Watched[tuple[bytes, ...]](path, _LARGEST_FILE, (), _parse)
+        if self._file and self._file.error:
+            raise ConfigError([f"web.webhook_secrets_file: {path} {self._file.problem}"])
+
+    @property
+    def current(self) -> tuple[bytes, ...] | None:
+        """The last good secrets; None where there is no file."""
+        return self._file.value if self._file else None
 
     def refresh(self) -> None:
         """Read the file again where it has changed; what is wrong is logged once, and the last good secrets stay."""
-        if self._path is None:
+        if (file := self._file) is None:
             return
-        try:
-            changed = self._read(self._path)
-        except files.UnreadableError as error:
-            if str(error) != self._problem:
-                self._problem = str(error)
-                log.warning(
-                    "webhook_secrets_unusable", file=self._path, problem=self._problem, kept="the last good ones"
-                )
-            return
-        self._problem = ""
-        if changed:
-            log.info("webhook_secrets_changed", file=self._path, secrets=len(self.current or ()))
+        before = file.problem
+        if file.refresh():
+            log.info("webhook_secrets_changed", file=file.path, secrets=len(file.value))
+        elif file.problem not in {"", before}:
+            log.warning("webhook_secrets_unusable", file=file.path, problem=file.problem, kept="the last good ones")
 
-    def _read(self, path: str) -> bool:
-        signature = files.signature(path)  # before the contents: a change between the two is seen next time
-        if signature == self._signature:
-            return False
-        lines = (line.strip() for line in files.read(path, _LARGEST_FILE).splitlines())
-        secrets = tuple(line for line in lines if line and not line.startswith(b"#"))
-        if not secrets:
-            raise files.UnreadableError("holds no secret: write that of one PlanetScale webhook on each line")
-        self.current, self._signature = secrets, signature
-        return True
+
+def _parse(contents: bytes) -> tuple[tuple[bytes, ...], Mapping[str, files.Signature]]:
+    lines = (line.strip() for line in contents.splitlines())
+    secrets = tuple(line for line in lines if line and not line.startswith(b"#"))
+    if not secrets:
+        raise files.UnreadableError("holds no secret: write that of one PlanetScale webhook on each line")
+    return secrets, {}

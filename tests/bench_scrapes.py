@@ -19,7 +19,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.client import HTTPConnection
+from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
 from typing import Final
 
@@ -62,8 +62,13 @@ class Server:
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> bytes:
         """GET a page."""
-        self._connection.request("GET", path, headers=ASKED if headers is None else headers)
-        answer = self._connection.getresponse()
+        try:
+            self._connection.request("GET", path, headers=ASKED if headers is None else headers)
+            answer = self._connection.getresponse()
+        except RemoteDisconnected:  # closed while it was idle: ask anew, as clients do
+            self._connection.close()
+            self._connection.request("GET", path, headers=ASKED if headers is None else headers)
+            answer = self._connection.getresponse()
         body = answer.read()
         if answer.status != 200:
             raise SystemExit(f"port {self.port}{path}: {answer.status}")

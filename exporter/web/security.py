@@ -7,6 +7,7 @@ mistake, not ignored: `RequestClientCert` and `RequireAnyClientCert` take certif
 import re
 import ssl
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -118,6 +119,9 @@ class WebConfig(_Section):
     basic_auth_users: dict[str, str] = Field(default_factory=dict)
 
 
+_Read = tuple[WebConfig, ssl.SSLContext | None]
+
+
 class WebSecurity:
     """What is in force; `refresh` reads again what has changed: users, headers, certificates and their authorities.
 
@@ -127,53 +131,44 @@ class WebSecurity:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._path = path
-        self._seen: dict[str, files.Signature] = {}
-        self._problem = ""
         self.config = WebConfig()
         self.tls: ssl.SSLContext | None = None
-        if path is None:
-            return
-        try:
-            self._read(path)
-        except files.UnreadableError as error:
-            raise ConfigError([f"web.config_file: {path} {error}"]) from None
+        self._file = None
+        if path is not None:
+            self._file = files.Watched[_Read](path, _LARGEST_FILE, (self.config, None), partial(_read, path))
+            if isinstance(self._file.error, files.UnreadableError):
+                raise ConfigError([f"web.config_file: {path} {self._file.problem}"])
+            if self._file.error:
+                raise self._file.error
+            self.config, self.tls = self._file.value
 
     def refresh(self) -> None:
         """Read again what has changed; what is wrong is logged once, and what was in force stays."""
-        if self._path is None:
+        if (file := self._file) is None:
             return
-        try:
-            if all(files.signature(path) == seen for path, seen in self._seen.items()):
-                return
-            self._read(self._path)
-        except (ConfigError, files.UnreadableError) as error:
-            if str(error) != self._problem:
-                self._problem = str(error)
-                log.warning("web_config_unusable", file=self._path, problem=self._problem, kept="what was in force")
-            return
-        self._problem = ""
-        log.info("web_config_changed", file=self._path)
+        before = file.problem
+        if file.refresh():
+            self.config, renewed = file.value
+            if self.tls and renewed:
+                self.tls.sni_callback = lambda connection, _name, _context: setattr(connection, "context", renewed)
+            log.info("web_config_changed", file=file.path)
+        elif file.problem not in {"", before}:
+            log.warning("web_config_unusable", file=file.path, problem=file.problem, kept="what was in force")
 
-    def _read(self, path: str) -> None:
-        seen = {path: files.signature(path)}  # before the contents: a change between the two is seen next time
-        config = parse(path, files.read(path, _LARGEST_FILE))
-        context = None
-        if tls := config.tls_server_config:
-            named = (tls.cert_file, tls.key_file, tls.client_ca_file)
-            at = {name: str(Path(path).parent / name) for name in named if name}
-            try:
-                seen |= {each: files.signature(each) for each in at.values()}
-            except files.UnreadableError as error:
-                missing = next(each for each in at.values() if not Path(each).is_file())
-                raise ConfigError([f"web.config_file: {path}: tls_server_config: {missing} {error}"]) from None
-            context = _context(path, tls, at)
-        self._seen, self.config = seen, config
-        if self.tls is None:
-            self.tls = context
-        elif context is not None:
-            renewed = context
-            self.tls.sni_callback = lambda connection, _name, _context: setattr(connection, "context", renewed)
+
+def _read(path: str, text: bytes) -> tuple[_Read, dict[str, files.Signature]]:
+    """What the file says, with the context that it asks for, and the signatures of the files that it names."""
+    config = parse(path, text)
+    if (tls := config.tls_server_config) is None:
+        return (config, None), {}
+    named = (tls.cert_file, tls.key_file, tls.client_ca_file)
+    at = {name: str(Path(path).parent / name) for name in named if name}
+    try:
+        seen = {each: files.signature(each) for each in at.values()}
+    except files.UnreadableError as error:
+        missing = next(each for each in at.values() if not Path(each).is_file())
+        raise ConfigError([f"web.config_file: {path}: tls_server_config: {missing} {error}"]) from None
+    return (config, _context(path, tls, at)), seen
 
 
 def parse(path: str, text: bytes) -> WebConfig:
