@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache
 from ipaddress import ip_address
 from time import monotonic, time
 from typing import Final, NamedTuple, Protocol, TypeVar
@@ -103,6 +104,7 @@ class Transport:
         self._user_agent = user_agent
         self._observer = observer
         self._reading = asyncio.Lock()
+        self._proxy_for = cache(proxy_for)  # looking through the environment takes as long as reading an answer
 
     async def get(self, url: URL, endpoint: str, organization: str, parse: Callable[[str], T]) -> T:
         """What *parse* makes of a 200 answer's body; redirects are followed on the same scheme, host and port only.
@@ -141,10 +143,11 @@ class Transport:
             "User-Agent": self._user_agent,
             "Accept": "application/json",
         }
+        proxy = self._proxy_for(url.origin())
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                self._session.get(url, headers=headers, allow_redirects=False, proxy=proxy_for(url)) as response,
+                self._session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response,
             ):
                 if response.status in _REDIRECTS:
                     return _Hop(_target(response)), str(response.status)
