@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from bench_dashboards import costs
+from bench_polls import POLLS, of_a_fleet
 from bench_scrapes import measure
 from prometheus_client import CollectorRegistry, generate_latest
 from reference import Reference
@@ -120,6 +121,13 @@ def _scrape(of: Snapshot, registry: CollectorRegistry) -> Iterator[Line]:
     yield Line("a tenth of them new, gzip", best(lambda: kept.render(partly_new(of), "", "gzip", ())))
 
 
+def polls() -> Iterator[Line]:
+    """Take in answers; what one costs does not depend on how large the fleet is."""
+    for count in (1_000, 10_000):
+        for position, (what, run) in enumerate(of_a_fleet(count)):
+            yield Line(f"{count:,} operations: {what}", best(run), base=not position, remark=f"{POLLS} answers")
+
+
 def dashboards() -> Iterator[Line]:
     """Load each dashboard over six hours of 10,000 operations; needs prometheus and promtool."""
     for cost in costs(fleet(10_000)):
@@ -135,6 +143,7 @@ def scrapes() -> Iterator[Line]:
 
 SECTIONS: Final[dict[str, Callable[[], Iterator[Line]]]] = {
     "A page in this process": scrape,
+    "Polls": polls,
     "Scrapes": scrapes,
     "Dashboards": dashboards,
 }
