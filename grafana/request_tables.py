@@ -66,15 +66,15 @@ def operations() -> table.Panel:
     throttled = f"time() - {operation('throttled_timestamp_seconds')}"
     states = operation("state", "state", only="== 1")
     columns = (
-        Column("Keyspace", "keyspace", look={"custom.width": 110}),
-        Column("Table", "table"),
+        Column("Keyspace", "keyspace", look={"custom.width": 95}),
+        Column("Table", "table", look={"custom.minWidth": 90}),
         Column(
             "Shard",
             "shard",
             expr=f"{shard('state', only='== 1')} and on ({PER_OPERATION}) ({states})",
-            look={"custom.width": 85},
+            look={"custom.width": 70},
         ),
-        Column("Operation", "operation", look={"custom.width": 95}),
+        Column("Operation", "operation", look={"custom.width": 88}),
         Column("State", "state", expr=states, look=state_look(by_name(OperationState), 110)),
         Column("Progress", expr=operation("progress_percentage"), look=PROGRESS),
         Column("Time left", expr=ETA, look=DURATION),
