@@ -1,7 +1,7 @@
 """The tables of a deploy request."""
 
 from grafana_foundation_sdk.builders import table
-from panels import BAD, NEUTRAL, NOTICE, PLAIN, WARNING
+from panels import BAD, PLAIN, WARNING
 from queries import (
     ETA,
     HELD_UP,
@@ -9,7 +9,6 @@ from queries import (
     OBSERVED_ETA,
     PER_OPERATION,
     RUNNING,
-    THROTTLED_WITHIN,
     ends,
     operation,
     request,
@@ -26,7 +25,6 @@ from tables import (
     WRAPPED,
     Column,
     address_look,
-    coloured,
     flag_look,
     state_look,
     table_of,
@@ -63,7 +61,6 @@ def errors() -> table.Panel:
 
 def operations() -> table.Panel:
     """Each operation and how it goes."""
-    throttled = f"time() - {operation('throttled_timestamp_seconds')}"
     states = operation("state", "state", only="== 1")
     columns = (
         Column("Keyspace", "keyspace", look={"custom.width": 95}),
@@ -75,17 +72,12 @@ def operations() -> table.Panel:
             look={"custom.width": 70},
         ),
         Column("Operation", "operation", look={"custom.width": 88}),
-        Column("State", "state", expr=states, look=state_look(by_name(OperationState), 110)),
+        Column("State", "state", expr=states, look=state_look(by_name(OperationState), 100)),
         Column("Progress", expr=operation("progress_percentage"), look=PROGRESS),
         Column("Time left", expr=ETA, look=DURATION),
         Column("Ends about", expr=ends(ETA), look=CLOCK),
         Column("By its rate", expr=OBSERVED_ETA, look=DURATION),
         Column("Idle for", expr=f"{IDLE} and {RUNNING}", look=DURATION),
-        Column(
-            "Throttled",
-            expr=throttled,
-            look={**DURATION, **coloured(NEUTRAL, (0, NOTICE), (THROTTLED_WITHIN, NEUTRAL))},
-        ),
         Column("Held up", expr=f"{HELD_UP} and {RUNNING}", look=HELD_UP_LOOK),
     )
     return table_of(
