@@ -68,6 +68,24 @@ def test_a_stall_is_what_the_alerts_call_one(minutes: float, fields: dict[str, A
     assert row_of(minutes * 60, **fields).notes[0] == note
 
 
+@pytest.mark.parametrize(
+    ("minutes", "begun", "progress", "is_stall"),
+    [
+        (170, 50 * 3600, 48, False),
+        (190, 50 * 3600, 48, True),
+        (350, 6 * 3600, 0, False),
+        (370, 7 * 3600, 0, True),
+        (700, 90 * 86400, 10, False),
+        (721, 90 * 86400, 10, True),
+    ],
+    ids=["an hour a percent", "three hours", "at 0 %", "at 0 % for long", "ten days a percent", "half a day at most"],
+)
+def test_a_stall_follows_the_pace_of_the_copy(minutes: float, begun: float, progress: int, *, is_stall: bool) -> None:
+    """Three times what a percent took so far; at 0 % six hours."""
+    (note, *_) = row_of(minutes * 60, created_at=stamp(begun), progress_percentage=progress).notes
+    assert note.text.startswith("no progress for") is is_stall
+
+
 def test_nothing_stalls_while_the_cutover_is_awaited() -> None:
     """A copy that is ready stays `in_progress` below 100 %: neither its ETA nor its rest says anything."""
     row = row_of(5 * 3600, deployed=deployment("pending_cutover", auto_cutover=False))

@@ -11,6 +11,8 @@ from exporter.web import words
 from exporter.web.states import OPERATIONS, READY, Alert, Tone
 
 STALLED_AFTER, STALLED_FOR_LONG = 30 * 60, 2 * 3600
+STALLED_AT_ZERO, LONGEST_PACES = 6 * 3600, 12 * 3600
+"""As in the alert for stalls: seconds at least, also while nothing tells a pace, and at most."""
 THROTTLED_WITHIN = 10 * 60
 TAIL = 99.0
 _SHORT_DDL, _LONGEST_TEXT = 90, 20_000
@@ -146,18 +148,29 @@ def _throttled_at(operation: Operation, parts: list[Watched]) -> float | None:
 
 def _advance(operation: Operation, parts: list[Watched], now: float, throttled: bool) -> Iterator[Note]:
     """How long nothing has moved; a stall is what the alerts call one."""
-    running = [part.last_advance for part in parts if part.operation.state is OperationState.IN_PROGRESS]
-    advances = [seen for seen in running if seen is not None]
+    running = [part for part in parts if part.operation.state is OperationState.IN_PROGRESS]
+    advances = [(part.last_advance, part.operation) for part in running if part.last_advance is not None]
     if not advances:
         return
-    quiet = now - min(advances)
-    if quiet < STALLED_AFTER:
-        yield Note(f"last progress {words.ago(min(advances), now)}")
+    last, slowest = min(advances, key=lambda advance: advance[0])
+    quiet = now - last
+    if quiet < _patience(slowest, last):
+        yield Note(f"last progress {words.ago(last, now)}")
         return
     excused = throttled or (operation.progress or 0.0) >= TAIL
     tone = Tone.WARN if excused and quiet < STALLED_FOR_LONG else Tone.BAD
     tail = (operation.progress or 0.0) >= TAIL
     yield Note(f"no progress for {words.duration(quiet)}", tone, Alert.TAIL if tail else Alert.STALLED)
+
+
+def _patience(operation: Operation, last_advance: float) -> float:
+    """Seconds without an advance that are no stall yet: three times what a percent of this copy has taken so far."""
+    if operation.created_at is None or operation.progress is None:
+        return STALLED_AFTER
+    if operation.progress <= 0:
+        return STALLED_AT_ZERO
+    paces = 3 * (last_advance - operation.created_at) / operation.progress
+    return min(max(paces, STALLED_AFTER), LONGEST_PACES)
 
 
 def _notes(operation: Operation, throttled_at: float | None, now: float) -> Iterator[Note]:
