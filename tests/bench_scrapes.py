@@ -65,7 +65,7 @@ class Server:
         try:
             self._connection.request("GET", path, headers=ASKED if headers is None else headers)
             answer = self._connection.getresponse()
-        except RemoteDisconnected:  # closed while it was idle: ask anew, as clients do
+        except (RemoteDisconnected, ConnectionResetError):  # closed while it was idle: ask anew, as clients do
             self._connection.close()
             self._connection.request("GET", path, headers=ASKED if headers is None else headers)
             answer = self._connection.getresponse()

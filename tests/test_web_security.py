@@ -20,7 +20,7 @@ from exporter.mistakes import ConfigError
 from exporter.settings import ListenAddress
 from exporter.web import WebSecurity, access, create_app, listen
 from exporter.web.access import Bucket, Passwords
-from exporter.web.security import RateLimit, parse
+from exporter.web.web_config import RateLimit, parse
 
 HASH = bcrypt.hashpw(b"sesame", bcrypt.gensalt(4)).decode()
 ALICE = encode_basic_auth("alice", "sesame")

@@ -13,7 +13,8 @@ import bcrypt
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from exporter.web.security import RateLimit, WebSecurity
+from exporter.web.security import WebSecurity
+from exporter.web.web_config import RateLimit
 
 OPEN: Final = frozenset({"/-/healthy", "/-/ready", "/-/webhook"})
 """Never asked for a password and never limited: probes tell nothing, and a webhook is signed."""
