@@ -267,7 +267,7 @@ class Report:
         """The page."""
         about = [
             f"{os.cpu_count()} processors ({_processor()}), load {os.getloadavg()[0]:.1f} at the end",
-            f"Python {platform.python_version()}, {platform.system()} {platform.release()}",
+            f"Python {platform.python_version()}, {platform.system()}",
         ]
         lines = [
             "<!-- Written by make bench; do not edit. -->",
@@ -277,7 +277,7 @@ class Report:
             "",
             "What counts are the ratios of one run; times are medians over one connection on loopback. All serve the",
             "same series: five operations in each deploy request, ten deploy requests in each database. nginx serves",
-            "the very bytes from a file.",
+            "the very bytes from a file. Where the load is high, other work had its share, most in the worst times.",
             "",
             "| what | goal | measured |",
             "|---|---|---|",
