@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from .document import write
 from .evaluating import ALERTMANAGER, ALERTS, RECORDINGS, Case, Outcome, evaluate
 from .report import eta_table, naive_table, table
 
@@ -31,6 +32,8 @@ def main() -> int:
             took = time.monotonic() - began
             sys.stderr.write(f"seed {case.seed}: {outcome.deploy_days:.0f} deploy-days ({took:.0f}s)\n")
     _print(outcomes, explain=given.explain)
+    if given.write:
+        write(outcomes, given.seeds, given.days)
     return 0
 
 
@@ -57,6 +60,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--alertmanager", type=Path, default=ALERTMANAGER)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--explain", default="", help="list what was missed or false of alerts with this in their name")
+    parser.add_argument("--write", action="store_true", help="write docs/alert-quality.md and its picture as well")
     return parser.parse_args()
 
 

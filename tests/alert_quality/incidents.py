@@ -74,6 +74,8 @@ def _row(deploy: Deploy, row: Row) -> Iterator[Incident]:
         # The last percent, which an estimate that is too low reaches long before the copy ends.
         due = _alone(deploy, row, Span(full, end)) - full + max(2 * HOUR, PACES * row.copy.pace(full))
         yield subject.told("DeployOperationTailTooLong", "warning", Span(full, end), due, cause="tail")
+    for span in _waits(deploy, row, Span(full, left)):
+        yield subject.untold("DeployOperationTailTooLong", "warning", span)
     for each in row.copy.interruptions:
         span = Span(each.start, min(each.end, full, end))
         if span.start < span.end:
@@ -96,6 +98,17 @@ def _held(deploy: Deploy, row: Row, held: Interruption, span: Span, subject: _Su
     elif throttled:
         # A copy that crawls is no stall, but nobody can tell the two apart before its next percent.
         yield subject.untold(stalled, "critical", Span(span.start, span.end + pace))
+
+
+def _waits(deploy: Deploy, row: Row, full: Span) -> Iterator[Span]:
+    """When it is done, as far as anybody can see, and waits for a sibling that stands still: no sibling advances."""
+    for sibling in deploy.rows:
+        if sibling is not row:
+            held = [Span(each.start, each.end) for each in sibling.copy.interruptions if not each.speed]
+            for span in (*held, Span(sibling.copy.full_since(), sibling.copy.finish)):
+                both = Span(max(span.start, full.start), min(span.end, full.end))
+                if both.start < both.end:
+                    yield both
 
 
 def _alone(deploy: Deploy, row: Row, span: Span) -> float:
