@@ -1,6 +1,10 @@
 """The measurement of the alerts: what it makes of copies, rules, routes and alerts."""
 
+import os
 import random
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -80,3 +84,22 @@ def test_a_request_is_protobuf_in_snappy() -> None:
     series = b"\x0a\x06\x0a\x01a\x12\x01b" + b"\x12\x0b\x09" + b"\x00" * 6 + b"\xf0\x3f" + b"\x10\x01"
     request = b"\x0a" + bytes([len(series)]) + series
     assert body == bytes([len(request)]) + b"\xf4" + bytes([len(request) - 1, 0]) + request
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_a_small_fleet_is_told_what_it_should_be(program: Callable[..., Path]) -> None:
+    """`make alert-quality`, in short: nothing critical is false or missed, and naive rules are far worse."""
+    command = (sys.executable, "-m", "alert_quality", "--seeds", "3", "--days", "0.25", "--jobs", "1")
+    path = f"{program('prometheus').parent}{os.pathsep}{os.environ['PATH']}"
+    env = os.environ | {"PATH": path, "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in done.stdout.splitlines()]
+    alerts = {(row[0], row[1]): row for row in rows if len(row) > 6 and row[1] in {"critical", "warning", "info", "-"}}
+    assert {float(row[6]) for (_, severity), row in alerts.items() if severity == "critical"} == {0.0}
+    told = [row for row in alerts.values() if row[2] != "0" and row[1] == "critical"]
+    assert told
+    assert {row[3] for row in told} == {"1.00"}
+    naive, shipped = alerts["`changes(progress[30m]) == 0`", "-"], alerts["shipped", "warning"]
+    assert float(naive[6]) > 10 * float(shipped[6]) + 100
