@@ -45,7 +45,7 @@ def configure(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings
     settings = load(argv, environ)
     WebhookSecrets(settings.web.webhook_secrets_file)  # so that its mistake is one of the configuration
     if settings.web.config_file is not None:
-        from exporter.web.security import WebSecurity  # noqa: PLC0415 - few have one, and it takes time to import
+        from exporter.web.security import WebSecurity  # noqa: PLC0415 - the web server, which nothing before it waits for
 
         WebSecurity(settings.web.config_file)
     return settings, Credentials(settings.logins, settings.organizations)
@@ -64,18 +64,15 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return _serve(argv, environ)
 
 
-# the commands are imported when they are run, so that the others answer at once
-
-
 def _healthcheck(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    from exporter.healthcheck import health_url, healthcheck  # noqa: PLC0415 - see above
+    from exporter.healthcheck import health_url, healthcheck  # noqa: PLC0415 - no other command pays for it
 
     return healthcheck(health_url(load_listen_address(argv, environ)))
 
 
 def _serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     settings, credentials = configure(argv, environ)
-    from exporter.app import serve  # noqa: PLC0415 - see above
+    from exporter.app import serve  # noqa: PLC0415 - half a second that mistakes and probes need not wait for
 
     _configure_log(settings, argv, environ)
     return asyncio.run(serve(settings, credentials, lambda: configure(argv, environ)))
@@ -83,7 +80,7 @@ def _serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _check(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     settings, credentials = configure(argv, environ)
-    from exporter.check import check  # noqa: PLC0415 - see above
+    from exporter.check import check  # noqa: PLC0415 - no other command pays for it
 
     _configure_log(settings, argv, environ)
     return asyncio.run(check(settings, credentials))
@@ -91,7 +88,7 @@ def _check(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _demo(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = load(argv, environ, demo=True)
-    from exporter.demo import demo  # noqa: PLC0415 - see above
+    from exporter.demo import demo  # noqa: PLC0415 - the simulator, which serving never needs
 
     _configure_log(settings, argv, environ, demo=True)
     return asyncio.run(demo(settings))

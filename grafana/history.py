@@ -114,12 +114,14 @@ def _count(title: str, description: str, result: str) -> stat.Panel:
 
 def _results() -> timeseries.Panel:
     return bars(
-        ("Deployments that ended", "How many ended in each part of the time shown, and how."),
-        [(f"sum by (result) ({ended(ENDED, '$__interval')})", "{{result}}")],
-        empty=NOTHING_ENDED,
-        unit="none",
-        stacked=True,
-        colours=RESULT_COLOURS,
+        lines(
+            ("Deployments that ended", "How many ended in each part of the time shown, and how."),
+            [(f"sum by (result) ({ended(ENDED, '$__interval')})", "{{result}}")],
+            empty=NOTHING_ENDED,
+            unit="none",
+            stacked=True,
+            colours=RESULT_COLOURS,
+        )
     )
 
 
@@ -138,26 +140,30 @@ def _watched() -> timeseries.Panel:
 
 def _averages() -> timeseries.Panel:
     return bars(
-        ("Ran and waited, on average", "Of the deployments that ended in each part of the time shown."),
-        [(mean(RAN, "$__interval"), "ran"), (mean(WAITED, "$__interval"), "waited in the queue")],
-        empty=NOTHING_ENDED,
-        unit="s",
-        size=(24, 7),
-        stacked=True,
+        lines(
+            ("Ran and waited, on average", "Of the deployments that ended in each part of the time shown."),
+            [(mean(RAN, "$__interval"), "ran"), (mean(WAITED, "$__interval"), "waited in the queue")],
+            empty=NOTHING_ENDED,
+            unit="s",
+            size=(24, 7),
+            stacked=True,
+        )
     )
 
 
 def _failures() -> timeseries.Panel:
     return bars(
-        (
-            "Failed or reverted",
-            "The share of those that completed, failed or were reverted in each part of the time shown.",
-        ),
-        [(share(UNDONE, TRIED, "$__interval"), "failed or reverted")],
-        empty=NOTHING_ENDED,
-        unit="percentunit",
-        top=1,
-        colours={"failed or reverted": FAILED},
+        lines(
+            (
+                "Failed or reverted",
+                "The share of those that completed, failed or were reverted in each part of the time shown.",
+            ),
+            [(share(UNDONE, TRIED, "$__interval"), "failed or reverted")],
+            empty=NOTHING_ENDED,
+            unit="percentunit",
+            top=1,
+            colours={"failed or reverted": FAILED},
+        )
     )
 
 

@@ -134,19 +134,8 @@ def lines(  # noqa: PLR0913 - each is seen on the graph
     return panel
 
 
-def bars(  # noqa: PLR0913 - each is seen on the graph
-    heading: tuple[str, str],
-    queries: Sequence[Query],
-    *,
-    empty: str,
-    unit: str,
-    size: tuple[int, int] = (12, 8),
-    stacked: bool = False,
-    top: float | None = None,
-    colours: Mapping[str, str] | None = None,
-) -> timeseries.Panel:
-    """What fell into each of some thirty parts of the time shown; queries ask per $__interval."""
-    panel = lines(heading, queries, empty=empty, unit=unit, size=size, top=top, colours=colours, stacked=stacked)
+def bars(panel: timeseries.Panel) -> timeseries.Panel:
+    """The graph as what fell into each of some thirty parts of the time shown; its queries ask per $__interval."""
     return panel.max_data_points(BARS).draw_style(common.GraphDrawStyle.BARS).fill_opacity(80).line_width(1)
 
 

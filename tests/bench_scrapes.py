@@ -203,10 +203,10 @@ def _until(holds: Callable[[], bool], what: str, seconds: float = 900) -> None:
 
 def serve_planetscale(operations: int) -> None:
     """Serve a simulated PlanetScale whose operations copy for weeks, until the process is ended."""
-    import asyncio  # noqa: PLC0415 - only the process that serves needs it
+    import asyncio  # noqa: PLC0415 - each process imports what it serves with alone, for its memory is measured
 
-    from exporter.simulator import create_app, large_fleet  # noqa: PLC0415 - likewise
-    from exporter.web import listen  # noqa: PLC0415 - likewise
+    from exporter.simulator import create_app, large_fleet  # noqa: PLC0415 - as asyncio above
+    from exporter.web import listen  # noqa: PLC0415 - as asyncio above
 
     fleet = large_fleet(
         databases=operations // OPERATIONS_EACH // IN_A_DATABASE,
@@ -227,8 +227,8 @@ def serve_planetscale(operations: int) -> None:
 
 def serve_client_python(page: Path) -> None:
     """Serve the page's families from a registry of the Python client library, until the process is ended."""
-    from prometheus_client import CollectorRegistry, Metric, start_http_server  # noqa: PLC0415 - see above
-    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - likewise
+    from prometheus_client import CollectorRegistry, Metric, start_http_server  # noqa: PLC0415 - only this peer is served with it
+    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - only this peer is served with it
 
     families = list(text_string_to_metric_families(page.read_text()))
 

@@ -98,4 +98,4 @@ def _fail(fleet: Fleet, key: Key, error: str, now: Moment, **parts: bool) -> Non
     if not (followed := fleet.get(key)):
         return
     failing = {name: merge.failed(getattr(followed.status, name), error, now) for name, fails in parts.items() if fails}
-    fleet.change(followed, replace(followed.status, **failing))  # type: ignore[arg-type] # each name has its own type
+    fleet.change(followed, replace(followed.status, **failing))  # type: ignore[arg-type] # mypy can't tell which part a name stands for; each gets its own back

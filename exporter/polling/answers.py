@@ -138,7 +138,7 @@ def _found(fleet: Fleet, listed: Mapping[Key, DeployRequest], asked: int, now: M
     return taken
 
 
-def _admit(  # noqa: PLR0913 - what a row says, and when
+def _admit(  # noqa: PLR0913 - two callers have different rows, so their common facts come one by one
     fleet: Fleet, key: Key, deployment: Deployment, asked: int, *, closed: bool, now: Moment
 ) -> Followed | None:
     """The record to go on with, or None where the row is of no concern."""

@@ -53,8 +53,8 @@ class _Loader(yaml.SafeLoader):
     """Knows texts and null only; a key with null is as good as none, one that is given twice is a mistake."""
 
     folder: PurePath
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as PyYAML declares it
-    yaml_constructors = {  # noqa: RUF012 - likewise
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML adds to this mapping by add_implicit_resolver
+    yaml_constructors = {  # noqa: RUF012 - replaces the mapping PyYAML keeps on the class
         tag: yaml.SafeLoader.yaml_constructors[tag]
         for tag in (f"{_TAG}str", f"{_TAG}seq", f"{_TAG}map", f"{_TAG}null", None)
     }

@@ -52,8 +52,8 @@ def html(view: View, frame: Frame) -> bytes:
 @cache
 def _template() -> "Template":
     """Made when the page is first asked for: probes and scrapes need none of it, and it takes a tenth of a second."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - see above
-    from markupsafe import Markup  # noqa: PLC0415 - likewise
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - a tenth of a second of every start
+    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2, and no earlier
 
     pages = Environment(
         loader=FileSystemLoader(_PAGES),
@@ -62,5 +62,5 @@ def _template() -> "Template":
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    pages.globals |= {"style": Markup(_STYLE), "script": Markup(_SCRIPT)}  # noqa: S704 - the package's own files
+    pages.globals |= {"style": Markup(_STYLE), "script": Markup(_SCRIPT)}  # noqa: S704 - two files of this package, nothing that anybody sent
     return pages.get_template("status.html")
