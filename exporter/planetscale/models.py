@@ -250,15 +250,10 @@ class Deployment(_Answer):
     )
 
     @cached_property
-    def operations(self) -> Rows[Operation]:
-        """`deploy_operations`, or what the summaries say where that is empty."""
-        return self._summarised() if self.own_operations.is_empty else self.own_operations
-
-    def model_post_init(self, _: object) -> None:
-        """Tell the operations now: whoever reads an answer has the time, whoever takes it has not."""
-        _ = self.operations
-
-    def _summarised(self) -> Rows[Operation]:
+    def summarised(self) -> Rows[Operation]:
+        """What the summaries say was to be done, where the deployment has no operations of its own."""
+        if not self.own_operations.is_empty:
+            return Rows()
         rows = distinct((row for summary in self.summaries for row in summary.operations()), attrgetter("id"))
         parts = [self.summaries, *(summary.shards for summary in self.summaries)]
         return replace(
@@ -266,6 +261,21 @@ class Deployment(_Answer):
             without_id=rows.without_id + sum(part.without_id for part in parts),
             duplicates=rows.duplicates + sum(part.duplicates for part in parts),
         )
+
+    @property
+    def operations(self) -> Rows[Operation]:
+        """`deploy_operations`, or what the summaries say where that is empty."""
+        return self.summarised if self.own_operations.is_empty else self.own_operations
+
+    def model_post_init(self, _: object) -> None:
+        """Read the summaries now: whoever reads an answer has the time, whoever takes it has not."""
+        _ = self.summarised
+
+    @property
+    def bare(self) -> Self:
+        """The deployment once its operations were taken: of its rows only those of shards, and `summarised`, are left."""
+        sharded = replace(self.summaries, items=tuple(one for one in self.summaries if one.is_sharded))
+        return self.model_copy(update={"own_operations": Rows(), "summaries": sharded})
 
 
 _BESIDE: Final = ("auto_cutover", "strategy", "queue_paused")

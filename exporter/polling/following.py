@@ -52,9 +52,7 @@ class Followed:
     def summarised(self) -> Rows[Operation]:
         """What the deployment's summaries say, where it has no operations of its own."""
         deployment = self.status.deployment.value
-        if deployment is None or not deployment.own_operations.is_empty:
-            return Rows()
-        return deployment.operations
+        return deployment.summarised if deployment else Rows()
 
     def polls(self) -> Iterator[Kind]:
         """What is asked about it alone; of what has come to its end, what is missing of its final values."""

@@ -57,14 +57,16 @@ def with_summaries(status: DeployRequestStatus, rows: Rows[Operation], now: Mome
 def with_deployment(
     status: DeployRequestStatus, deployment: Deployment, asked: int, now: Moment
 ) -> DeployRequestStatus:
-    """After a good answer with the deployment."""
-    return replace(status, deployment=answered(status.deployment, deployment, asked, now))
+    """After a good answer with the deployment, whose operations are another part."""
+    return replace(status, deployment=answered(status.deployment, deployment.bare, asked, now))
 
 
 def with_request(status: DeployRequestStatus, request: DeployRequest, asked: int, now: Moment) -> DeployRequestStatus:
     """After a good answer with the deploy request; its deployment comes with it, or is gone."""
-    with_it = replace(status, request=answered(status.request, request, asked, now))
-    return with_deployment(with_it, deployment_of(request) or Deployment(), asked, now)
+    deployment = deployment_of(request)
+    bare = request.model_copy(update={"deployment": request.deployment and request.deployment.bare})
+    with_it = replace(status, request=answered(status.request, bare, asked, now))
+    return with_deployment(with_it, deployment or Deployment(), asked, now)
 
 
 def with_throttle(status: DeployRequestStatus, throttler: Throttler, asked: int, now: Moment) -> DeployRequestStatus:
