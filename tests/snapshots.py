@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from exporter.planetscale.models import DeployRequest, Operation, Throttler
-from exporter.planetscale.rows import parse_rows
+from exporter.planetscale.rows import parse_record, parse_rows
 from exporter.polling.snapshot import DeployRequestStatus, Key, Moment, Part, Scope, Snapshot, TargetStatus, Watched
 
 Value = TypeVar("Value")
@@ -27,11 +27,11 @@ def watched(rows: Iterable[Any]) -> tuple[Watched, ...]:
 
 def status(key: Key, payload: dict[str, Any], *, failed: bool = False) -> DeployRequestStatus:
     """Parse a payload of `operations`, `request` with its deployment, and `throttler`; what is missing is not known."""
-    request = DeployRequest.model_validate(payload["request"]) if "request" in payload else None
+    request = parse_record(payload["request"], DeployRequest) if "request" in payload else None
     deployment = request.deployment if request else None
     rows = payload["operations"]["data"] if "operations" in payload else []
     summarised = tuple(Watched(each, POLLED_AT) for each in deployment.operations) if deployment else ()
-    throttler = Throttler.model_validate(payload["throttler"]) if "throttler" in payload else None
+    throttler = parse_record(payload["throttler"], Throttler) if "throttler" in payload else None
     return DeployRequestStatus(
         key,
         configured=True,

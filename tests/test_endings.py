@@ -12,6 +12,7 @@ from polled import Observer, polling, simulated
 from virtual import VirtualLoop, virtually
 
 from exporter.planetscale.models import Deployment
+from exporter.planetscale.rows import parse_record
 from exporter.polling.endings import RESULTS, Endings
 from exporter.polling.snapshot import DatabaseStatus, Key
 from exporter.simulator import Fault
@@ -30,8 +31,9 @@ def stamp(seconds: float | None) -> str | None:
 
 def deployment(**fields: object) -> Deployment:
     """A deployment as the API gives it."""
-    return Deployment.model_validate(
-        {key: stamp(value) if key.endswith("_at") else value for key, value in fields.items()}  # type: ignore[arg-type] # the stamps are numbers
+    return parse_record(
+        {key: stamp(value) if key.endswith("_at") else value for key, value in fields.items()},  # type: ignore[arg-type] # the stamps are numbers
+        Deployment,
     )
 
 

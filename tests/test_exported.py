@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from polled import LIMITS, Observer
 
 from exporter.planetscale.models import Database, Deployment, DeployRequest
+from exporter.planetscale.rows import parse_record
 from exporter.polling import aging, answers
 from exporter.polling.endings import Endings
 from exporter.polling.exported import Exported
@@ -27,12 +28,13 @@ def made(*targets: str, most: int = 50_000) -> Fleet:
 def queue(fleet: Fleet, scope: Scope, counts: dict[int, int], now: float = 0) -> None:
     """The queue names these deploy requests, each with so many operations."""
     rows = [
-        Deployment.model_validate(
+        parse_record(
             {
                 "deploy_request_number": number,
                 "state": "in_progress",
                 "deploy_operations": [{"id": str(row), "state": "in_progress"} for row in range(count)],
-            }
+            },
+            Deployment,
         )
         for number, count in counts.items()
     ]
@@ -89,7 +91,7 @@ def test_what_is_told_of_a_database_follows_its_polls_and_time() -> None:
 
     assert told() == (None, 0, None)
     queue(fleet, SHOP, {})
-    answers.open_list(fleet, SHOP, [DeployRequest.model_validate({"number": 1})], 1, Moment(0, 0))
+    answers.open_list(fleet, SHOP, [parse_record({"number": 1}, DeployRequest)], 1, Moment(0, 0))
     fleet.outcomes.worked(Job(Kind.OPEN, *SHOP))
     assert told() == (True, 1, True)
     aging.failed(fleet, Job(Kind.OPEN, *SHOP), "HTTP 500", Moment(9, 9))
@@ -120,11 +122,11 @@ def step(fleet: Fleet, what: str, scope: Scope, how: object, now: float) -> floa
         case "queue", dict():
             queue(fleet, scope, how, now)
         case "list", dict():
-            listed = [DeployRequest.model_validate({"number": each, "deployment_state": "queued"}) for each in how]
+            listed = [parse_record({"number": each, "deployment_state": "queued"}, DeployRequest) for each in how]
             with fleet.questions.asking() as asked:
                 answers.open_list(fleet, scope, listed, asked, moment)
         case "found", tuple():
-            rows = [Database.model_validate({"name": name, "kind": "mysql"}) for name in how]
+            rows = [parse_record({"name": name, "kind": "mysql"}, Database) for name in how]
             answers.databases(fleet, "initech", rows, moment)
             fleet.outcomes.worked(Job(Kind.DATABASES, "initech"))
         case "fails", Kind():

@@ -11,6 +11,7 @@ from polled import LIMITS, TIMING, Polled, polling, simulated
 from virtual import EPOCH, VirtualLoop, virtually
 
 from exporter.planetscale.models import Deployment
+from exporter.planetscale.rows import changed
 from exporter.polling.plan import Share
 from exporter.simulator import SCENARIOS, Change, Fault, Scenario, Simulator, Step
 
@@ -118,7 +119,7 @@ async def test_what_an_answer_says_no_more_is_gone(loop: VirtualLoop, target: st
         status = polled.status("acme", "shop", 1)
         assert status.state is None
         assert status.deployment.value
-        assert status.deployment.value.model_copy(update={"number": None}) == Deployment()
+        assert changed(status.deployment.value, number=None) == Deployment()
         assert status.request.value
         assert status.request.value.branch == "other"
 

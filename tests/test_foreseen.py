@@ -6,7 +6,7 @@ import pytest
 from polled import LIMITS, Observer
 
 from exporter.planetscale.models import Deployment, DeployRequest
-from exporter.planetscale.rows import Rows
+from exporter.planetscale.rows import Rows, parse_record
 from exporter.polling import answers
 from exporter.polling.endings import Endings
 from exporter.polling.exported import Exported
@@ -22,7 +22,7 @@ DROP = {"id": "a", "state": "pending", "operation_name": "DROP", "table_name": "
 
 def queue(fleet: Fleet, state: str, *rows: dict[str, Any]) -> None:
     """The queue names deploy request 7 in this state, with these operations."""
-    row = Deployment.model_validate({"deploy_request_number": 7, "state": state, "deploy_operations": list(rows)})
+    row = parse_record({"deploy_request_number": 7, "state": state, "deploy_operations": list(rows)}, Deployment)
     with fleet.questions.asking() as asked:
         answers.deploy_queue(fleet, SCOPE, [row], asked, THEN)
 
@@ -32,7 +32,7 @@ def listed(fleet: Fleet, state: str, *rows: dict[str, Any]) -> None:
     deployment = {"state": state, "deploy_operations": list(rows)}
     row = {"number": 7, "state": "open", "deployment_state": state, "deployment": deployment}
     with fleet.questions.asking() as asked:
-        answers.open_list(fleet, SCOPE, Rows((DeployRequest.model_validate(row),)), asked, THEN)
+        answers.open_list(fleet, SCOPE, Rows((parse_record(row, DeployRequest),)), asked, THEN)
 
 
 def tables(fleet: Fleet) -> list[tuple[str, str]]:

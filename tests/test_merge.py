@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.planetscale.models import Operation
+from exporter.planetscale.rows import parse_record
 from exporter.polling import merge
 from exporter.polling.snapshot import DeployRequestStatus, Key, Moment, Part, Watched
 
@@ -24,7 +25,7 @@ def at(seconds: float) -> Moment:
 def operation(progress: int | None, eta: int | None, state: str = "in_progress", **fields: object) -> Operation:
     """An operation as the API gives it."""
     row = {"id": "op", "progress_percentage": progress, "eta_seconds": eta, "state": state}
-    return Operation.model_validate(row | fields)
+    return parse_record(row | fields, Operation)
 
 
 @given(answers=ANSWERS)

@@ -1,15 +1,16 @@
 """What PlanetScale's answers look like: known ones are read whole, odd ones lose what is odd and nothing else."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from exporter.planetscale.bodies import decode, parse_object
 from exporter.planetscale.models import (
@@ -22,7 +23,7 @@ from exporter.planetscale.models import (
     Summary,
     Throttler,
 )
-from exporter.planetscale.rows import Rows, parse_row
+from exporter.planetscale.rows import Rows, parse_record, parse_row
 
 NAN, INF = float("nan"), float("inf")
 
@@ -68,7 +69,15 @@ READ: dict[str, Any] = {
     "errors": "",
     "error_docs_url": "",
 }
-ALIASES = {field.validation_alias or name: name for name, field in Operation.model_fields.items()}
+
+
+def fields_of(model: type[Any]) -> Iterable[tuple[str, FieldInfo]]:
+    """Tell what a record is read from."""
+    fields: dict[str, FieldInfo] = model.__pydantic_fields__
+    return fields.items()
+
+
+ALIASES = {field.validation_alias or name: name for name, field in fields_of(Operation)}
 ODD: dict[str, tuple[Any, ...]] = {
     "eta_seconds": ("4299", True, -1, NAN, INF, [], {}, {"seconds": 1}),
     "progress_percentage": ("67", "67%", False, 101, -1, NAN, -INF, [67], {}),
@@ -87,40 +96,40 @@ EMPTY = {"keyspace_name", "table_name", "operation_name", "ddl_statement", "depl
 
 def operation(**fields: Any) -> Operation:
     """The captured operation with other fields, parsed."""
-    return Operation.model_validate(CAPTURED | fields)
+    return parse_record(CAPTURED | fields, Operation)
 
 
 def test_a_captured_operation_is_read_whole() -> None:
     """Every field of a real answer arrives under its name, and what is unknown is ignored."""
-    assert operation().model_dump() == READ
+    assert asdict(operation()) == READ
 
 
 @pytest.mark.parametrize("field", [name for name in CAPTURED if name != "type"])
 def test_a_missing_field_costs_no_other(field: str) -> None:
     """Older answers lack fields: what is missing is not known, all others stay."""
-    read = Operation.model_validate({name: value for name, value in CAPTURED.items() if name != field})
+    read = parse_record({name: value for name, value in CAPTURED.items() if name != field}, Operation)
     missing: Any = OperationState.UNKNOWN if field == "state" else "" if field in EMPTY | {"deploy_errors"} else None
-    assert read.model_dump() == READ | {ALIASES[field]: missing}
+    assert asdict(read) == READ | {ALIASES[field]: missing}
 
 
 @pytest.mark.parametrize("field", [name for name in CAPTURED if name != "type"])
 def test_a_null_field_is_a_missing_one(field: str) -> None:
     """Null says the same as nothing."""
-    missing = Operation.model_validate({name: value for name, value in CAPTURED.items() if name != field})
+    missing = parse_record({name: value for name, value in CAPTURED.items() if name != field}, Operation)
     assert operation(**{field: None}) == missing
 
 
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in ODD.items() for value in values])
 def test_an_odd_value_costs_no_other(field: str, value: Any) -> None:
     """A value that can't be meant is not known, all others stay."""
-    assert operation(**{field: value}).model_dump() == READ | {ALIASES[field]: None}
+    assert asdict(operation(**{field: value})) == READ | {ALIASES[field]: None}
 
 
 @pytest.mark.parametrize("field", sorted(EMPTY))
 @pytest.mark.parametrize("value", [5, True, [], {"name": "x"}])
 def test_an_odd_text_costs_no_other(field: str, value: Any) -> None:
     """A text that is none is empty, all others stay."""
-    assert operation(**{field: value}).model_dump() == READ | {ALIASES[field]: ""}
+    assert asdict(operation(**{field: value})) == READ | {ALIASES[field]: ""}
 
 
 # -- states
@@ -139,14 +148,14 @@ def test_other_states_are_unknown(state: Any) -> None:
     """A state that no document lists is unknown, for operations and deployments alike."""
     assert operation(state=state).state is OperationState.UNKNOWN
     if state is not None:
-        assert Deployment.model_validate({"state": state}).state is DeploymentState.UNKNOWN
+        assert parse_record({"state": state}, Deployment).state is DeploymentState.UNKNOWN
 
 
 def test_a_missing_deployment_state_is_none() -> None:
     """A deployment without state has none: another answer may know it."""
-    assert Deployment.model_validate({}).state is None
-    assert Deployment.model_validate({"state": None}).state is None
-    assert DeployRequest.model_validate({"deployment_state": None}).deployment_state is None
+    assert parse_record({}, Deployment).state is None
+    assert parse_record({"state": None}, Deployment).state is None
+    assert parse_record({"deployment_state": None}, DeployRequest).deployment_state is None
 
 
 # The contract's words on each of the API's states: M moves, F finished, X failed, U not queued yet, W waits.
@@ -229,7 +238,7 @@ def test_only_three_operation_states_are_final(state: OperationState) -> None:
 
 def test_a_deployment_is_read_whole() -> None:
     """Every field of a deployment arrives under its name."""
-    deployment = Deployment.model_validate(
+    deployment = parse_record(
         {
             "deploy_request_number": 7,
             "state": "in_progress",
@@ -248,9 +257,11 @@ def test_a_deployment_is_read_whole() -> None:
             "deploy_operations": [CAPTURED],
             "id": "uvkd7injje2f",
             "deployment_revert_request": {"waiting_period_end_at": "2026-07-30T00:52:01Z"},
-        }
+        },
+        Deployment,
     )
-    assert deployment.model_dump(exclude={"own_operations", "summaries"}) == {
+    read = asdict(deployment)
+    assert {name: read[name] for name in read.keys() - {"own_operations", "summaries", "summarised"}} == {
         "identity": "uvkd7injje2f",
         "revert_window_end": 1785372721.0,
         "number": 7,
@@ -274,15 +285,15 @@ def test_a_deployment_is_read_whole() -> None:
 @pytest.mark.parametrize("number", [None, "7", True, 0, -7, 7.0, NAN, [7], {}])
 def test_a_number_that_is_none_is_not_known(number: Any) -> None:
     """A deploy request's number is a whole one above zero."""
-    assert Deployment.model_validate({"deploy_request_number": number}).number is None
-    assert DeployRequest.model_validate({"number": number}).number is None
+    assert parse_record({"deploy_request_number": number}, Deployment).number is None
+    assert parse_record({"number": number}, DeployRequest).number is None
 
 
 @pytest.mark.parametrize("preceding", [None, 2, "2", True, {}, {"0": {}}])
 def test_a_queue_that_is_no_list_has_no_length(preceding: Any) -> None:
     """The queue's position is a list's length, or not known; an empty list is position 0."""
-    assert Deployment.model_validate({"preceding_deployments": preceding}).preceding is None
-    assert Deployment.model_validate({"preceding_deployments": []}).preceding == 0
+    assert parse_record({"preceding_deployments": preceding}, Deployment).preceding is None
+    assert parse_record({"preceding_deployments": []}, Deployment).preceding == 0
 
 
 def summary(**fields: Any) -> dict[str, Any]:
@@ -297,10 +308,10 @@ def shard(name: str, **fields: Any) -> dict[str, Any]:
 
 def test_summaries_with_shards_are_an_operation_for_each() -> None:
     """A shard's row has its own id, state, progress and ETA; all else is the summary's."""
-    deployment = Deployment.model_validate(
-        {"deploy_operation_summaries": [summary(operations=[shard("-80"), shard("80-")])]}
+    deployment = parse_record(
+        {"deploy_operation_summaries": [summary(operations=[shard("-80"), shard("80-")])]}, Deployment
     )
-    assert [row.model_dump() for row in deployment.operations] == [
+    assert [asdict(row) for row in deployment.operations] == [
         READ | {"id": name, "state": OperationState.QUEUED, "progress": 5.0, "eta": 9.0} for name in ("-80", "80-")
     ]
     assert [type(row) for row in deployment.operations] == [Operation, Operation]
@@ -310,19 +321,17 @@ def test_summaries_with_shards_are_an_operation_for_each() -> None:
 def test_the_error_of_a_summary_belongs_to_the_shards_that_failed(states: list[str], told: list[str]) -> None:
     """A shard that is well is not said to have failed; where no shard says that it did, none is left out."""
     rows = [shard(str(position), state=state) for position, state in enumerate(states)]
-    deployment = Deployment.model_validate(
-        {"deploy_operation_summaries": [summary(operations=rows, deploy_errors="E")]}
-    )
+    deployment = parse_record({"deploy_operation_summaries": [summary(operations=rows, deploy_errors="E")]}, Deployment)
     assert [row.errors for row in deployment.operations] == told
 
 
 def test_fields_of_the_deployment_may_stand_beside_it() -> None:
     """What an answer gives beside the deployment is the deployment's, unless that says otherwise."""
     beside = {"auto_cutover": True, "strategy": "serial", "queue_paused": False}
-    alone = DeployRequest.model_validate(beside).deployment
+    alone = parse_record(beside, DeployRequest).deployment
     assert alone is not None
-    assert alone.model_dump(include=set(beside)) == beside
-    both = DeployRequest.model_validate({**beside, "deployment": {"auto_cutover": False}}).deployment
+    assert {name: getattr(alone, name) for name in beside} == beside
+    both = parse_record({**beside, "deployment": {"auto_cutover": False}}, DeployRequest).deployment
     assert both is not None
     assert (both.auto_cutover, both.strategy) == (False, "serial")
 
@@ -330,16 +339,28 @@ def test_fields_of_the_deployment_may_stand_beside_it() -> None:
 @pytest.mark.parametrize("operations", [None, [], {}, "x"])
 def test_a_summary_without_rows_is_the_operation(operations: Any) -> None:
     """Where a summary lists no operations, it is one itself."""
-    deployment = Deployment.model_validate({"deploy_operation_summaries": [summary(operations=operations)]})
-    assert [row.model_dump() for row in deployment.operations] == [READ | {"id": "s1"}]
+    deployment = parse_record({"deploy_operation_summaries": [summary(operations=operations)]}, Deployment)
+    assert [asdict(row) for row in deployment.operations] == [READ | {"id": "s1"}]
 
 
 @pytest.mark.parametrize("own", [[CAPTURED], [CAPTURED | {"id": None}], [None]])
 def test_summaries_stand_back_where_there_are_operations(own: list[Any]) -> None:
     """The same work never counts twice, even where the operations themselves can't be told apart."""
-    deployment = Deployment.model_validate({"deploy_operations": own, "deploy_operation_summaries": [summary()]})
+    deployment = parse_record({"deploy_operations": own, "deploy_operation_summaries": [summary()]}, Deployment)
     assert "s1" not in {row.id for row in deployment.operations}
     assert len(deployment.operations) + deployment.operations.without_id == 1
+
+
+def test_a_bare_deployment_keeps_what_is_told_nowhere_else() -> None:
+    """Operations are another part of what is known; shards' work and what summaries said alone are kept."""
+    shared = summary(operations=[shard("-80")]) | {"sharded": True}
+    with_both = parse_record(
+        {"id": "d", "deploy_operations": [CAPTURED], "deploy_operation_summaries": [shared, summary()]}, Deployment
+    ).bare
+    assert (with_both.identity, len(with_both.operations), len(with_both.summarised)) == ("d", 0, 0)
+    assert [len(one.shards) for one in with_both.summaries] == [1]
+    with_one = parse_record({"deploy_operation_summaries": [summary()]}, Deployment).bare
+    assert ([row.id for row in with_one.summarised], len(with_one.summaries)) == (["s1"], 0)
 
 
 def test_what_is_left_out_of_summaries_is_counted() -> None:
@@ -348,7 +369,7 @@ def test_what_is_left_out_of_summaries_is_counted() -> None:
     second = summary(id=None, operations=[shard("-80"), shard("c")])
     third = summary(id="", operations=[])
     fourth = summary(id="s4", operations=[{}])
-    deployment = Deployment.model_validate({"deploy_operation_summaries": [first, second, third, fourth, 5]})
+    deployment = parse_record({"deploy_operation_summaries": [first, second, third, fourth, 5]}, Deployment)
     assert [row.id for row in deployment.operations] == ["-80", "c"]
     assert (deployment.operations.without_id, deployment.operations.duplicates) == (5, 2)
 
@@ -366,12 +387,12 @@ def test_what_is_left_out_of_summaries_is_counted() -> None:
 )
 def test_whether_a_summary_is_sharded(fields: dict[str, Any], sharded: bool) -> None:
     """The API says so, or else a row that names its shard."""
-    assert Summary.model_validate(summary(**fields)).is_sharded is sharded
+    assert parse_record(summary(**fields), Summary).is_sharded is sharded
 
 
 def test_a_deploy_request_is_read_whole() -> None:
     """Every field of a deploy request arrives under its name, its deployment included."""
-    request = DeployRequest.model_validate(
+    request = parse_record(
         {
             "number": 7,
             "state": "open",
@@ -382,9 +403,12 @@ def test_a_deploy_request_is_read_whole() -> None:
             "created_at": "2026-07-30T00:21:59Z",
             "deployment_state": "in_progress",
             "deployment": {"deploy_request_number": 7, "state": "queued"},
-        }
+        },
+        DeployRequest,
     )
-    assert request.model_dump(exclude={"deployment"}) == {
+    read = asdict(request)
+    del read["deployment"]
+    assert read == {
         "number": 7,
         "state": "open",
         "branch": "add-note",
@@ -394,7 +418,7 @@ def test_a_deploy_request_is_read_whole() -> None:
         "created_at": 1785370919.0,
         "deployment_state": DeploymentState.IN_PROGRESS,
     }
-    assert request.deployment == Deployment.model_validate({"deploy_request_number": 7, "state": "queued"})
+    assert request.deployment == parse_record({"deploy_request_number": 7, "state": "queued"}, Deployment)
 
 
 @pytest.mark.parametrize(
@@ -406,7 +430,7 @@ def test_what_stands_beside_the_deployment_belongs_to_it(
 ) -> None:
     """Fields of the deployment that come beside it are its own, where it does not say otherwise."""
     beside = {"strategy": "serial", "auto_cutover": True, "queue_paused": False}
-    read = DeployRequest.model_validate({"number": 7, "deployment": deployment} | beside).deployment
+    read = parse_record({"number": 7, "deployment": deployment} | beside, DeployRequest).deployment
     assert read is not None
     assert (read.strategy, read.auto_cutover, read.queue_paused) == (strategy, auto_cutover, False)
 
@@ -414,7 +438,7 @@ def test_what_stands_beside_the_deployment_belongs_to_it(
 @pytest.mark.parametrize("deployment", [None, [], "x", 5, True])
 def test_a_deployment_that_is_none_costs_no_deploy_request(deployment: Any) -> None:
     """A deploy request stays without a deployment."""
-    request = DeployRequest.model_validate({"number": 7, "deployment": deployment})
+    request = parse_record({"number": 7, "deployment": deployment}, DeployRequest)
     assert (request.number, request.deployment) == (7, None)
 
 
@@ -426,14 +450,14 @@ def test_a_throttler_has_a_ratio_for_each_keyspace() -> None:
         {"keyspace_name": "c", "ratio": "95"},
         {"keyspace_name": "a", "ratio": 5},
     ]
-    ratios = Throttler.model_validate({"configurations": rows}).ratios
+    ratios = parse_record({"configurations": rows}, Throttler).ratios
     assert [(ratio.keyspace, ratio.percentage) for ratio in ratios] == [("a", 0), ("b", 95), ("c", None)]
 
 
 def test_a_database_has_a_name_and_a_kind() -> None:
     """A database without a name can't be asked for; without a kind it may be one of ours."""
-    assert Database.model_validate({"name": "shop", "kind": "mysql"}).model_dump() == {"name": "shop", "kind": "mysql"}
-    assert Database.model_validate({"name": "", "kind": None}).model_dump() == {"name": None, "kind": ""}
+    assert asdict(parse_record({"name": "shop", "kind": "mysql"}, Database)) == {"name": "shop", "kind": "mysql"}
+    assert asdict(parse_record({"name": "", "kind": None}, Database)) == {"name": None, "kind": ""}
 
 
 # -- laws
@@ -442,7 +466,7 @@ NAMES = sorted(
     {
         str(field.validation_alias or name)
         for model in (Summary, Deployment, DeployRequest, Throttler, Database)
-        for name, field in model.model_fields.items()
+        for name, field in fields_of(model)
     }
     | {"shard", "keyspace_name", "ratio"}
 )
@@ -477,21 +501,21 @@ def within(value: Any) -> Iterator[Any]:
         yield value
 
 
-def numbers(model: BaseModel) -> Iterator[float]:
+def numbers(model: Any) -> Iterator[float]:
     """All numbers in a model and the rows below it."""
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        if isinstance(value, BaseModel):
-            yield from numbers(value)
-        elif isinstance(value, Rows):
+    for field in fields(model):
+        value = getattr(model, field.name)
+        if isinstance(value, Rows):
             yield from (found for row in value for found in numbers(row))
+        elif is_dataclass(value):
+            yield from numbers(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield value
 
 
 @pytest.mark.parametrize("model", MODELS)
 @given(value=OBJECTS)
-def test_no_object_is_too_odd_and_no_number_is_invented(model: type[BaseModel], value: dict[str, Any]) -> None:
+def test_no_object_is_too_odd_and_no_number_is_invented(model: type[object], value: dict[str, Any]) -> None:
     """Whatever an object holds, it can be read, and each number in it was in the answer."""
     answer = parse_object(json.dumps(value))
     read = parse_row(answer, model)

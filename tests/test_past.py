@@ -4,7 +4,7 @@ import pytest
 from polled import LIMITS, Observer
 
 from exporter.planetscale.models import DeployRequest
-from exporter.planetscale.rows import Rows
+from exporter.planetscale.rows import Rows, parse_record
 from exporter.polling import aging, answers
 from exporter.polling.endings import Endings
 from exporter.polling.exported import Exported
@@ -22,7 +22,7 @@ KEY = (*SCOPE, 7)
 def rows(state: str) -> Rows[DeployRequest]:
     """A list that names one open deploy request."""
     row = {"number": 7, "state": "open", "deployment_state": state, "deployment": {"state": state}}
-    return Rows((DeployRequest.model_validate(row),))
+    return Rows((parse_record(row, DeployRequest),))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 from snapshots import snapshot as put_together
 
 from exporter.planetscale.models import Deployment, DeployRequest, Operation, ThrottleRatio
+from exporter.planetscale.rows import parse_record
 from exporter.polling.snapshot import DeployRequestStatus, Key, Moment, Part, Snapshot, TargetStatus, Watched
 
 NOW = 1_760_000_000.0
@@ -65,16 +66,16 @@ def status(  # noqa: PLR0913 - what a test may want to differ
 ) -> DeployRequestStatus:
     """A deploy request whose polls gave these answers."""
     rows = [operation()] if operations is None else operations
-    watched = tuple(Watched(Operation.model_validate(row), NOW - advance_ago) for row in rows)
+    watched = tuple(Watched(parse_record(row, Operation), NOW - advance_ago) for row in rows)
     asked = {"branch": "add-note", "into_branch": "main", "html_url": "https://app.planetscale.com/acme/shop/1"}
     failed_since = None if failed_for is None else moment(failed_for)
-    ratios = tuple(ThrottleRatio.model_validate(row) for row in throttle)
+    ratios = tuple(parse_record(row, ThrottleRatio) for row in throttle)
     return DeployRequestStatus(
         key=Key(organization, database, number),
         configured=False,
         operations=Part(watched, answered_at=moment(age), failed_since=failed_since, error=error),
-        deployment=Part(Deployment.model_validate(deployed or deployment()), answered_at=moment(age)),
-        request=Part(DeployRequest.model_validate(asked if request is None else request), answered_at=moment(age)),
+        deployment=Part(parse_record(deployed or deployment(), Deployment), answered_at=moment(age)),
+        request=Part(parse_record(asked if request is None else request, DeployRequest), answered_at=moment(age)),
         throttle=Part(ratios, answered_at=moment(age)),
     )
 

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import sys
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ def parse_object(text: str) -> dict[str, Any]:
         ValueError: it is none.
     """
     try:
-        answer = _DECODER.decode(text)
+        answer = (_CAREFUL if _SURROGATE.search(text) else _DECODER).decode(text)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
@@ -48,4 +49,11 @@ def _integer(digits: str) -> float:
     return int(digits) if len(digits) < _LONG_NUMBER else float(digits)
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Halves of surrogate pairs can't be in a name that records are looked for by."""
+    return {name.encode(errors="replace").decode(): value for name, value in pairs}
+
+
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _DECODER: Final = json.JSONDecoder(parse_int=_integer)
+_CAREFUL: Final = json.JSONDecoder(parse_int=_integer, object_pairs_hook=_object)

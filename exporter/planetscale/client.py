@@ -7,19 +7,18 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel
 from yarl import URL
 
 from exporter.planetscale.bodies import parse_object
 from exporter.planetscale.errors import InvalidAnswerError
 from exporter.planetscale.http import Transport
 from exporter.planetscale.models import Database, Deployment, DeployRequest, Operation, Throttler
-from exporter.planetscale.rows import Rows, distinct, parse_row
+from exporter.planetscale.rows import Rows, distinct, parse_record, parse_row
 
 PER_PAGE: Final = 100
 MAX_PAGES: Final = 500
 
-_Model = TypeVar("_Model", bound=BaseModel)
+_Model = TypeVar("_Model")
 
 
 class PlanetScale:
@@ -81,13 +80,13 @@ class PlanetScale:
     ) -> _Model:
         """One object, which *is_asked* tells from another's."""
 
-        def parse(text: str) -> _Model:
-            answer = model.model_validate(parse_object(text))
+        def parse_one(text: str) -> _Model:
+            answer = parse_record(parse_object(text), model)
             if not is_asked(answer):
                 raise ValueError("PlanetScale's answer is about something else than was asked for")
             return answer
 
-        return await self._transport.get(self._url(organization, path), endpoint, organization, parse)
+        return await self._transport.get(self._url(organization, path), endpoint, organization, parse_one)
 
     async def _list(  # noqa: PLR0913 - what tells one listing from another
         self,

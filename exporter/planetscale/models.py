@@ -5,13 +5,14 @@ fields, states that no document lists) was seen in live captures and is accepted
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import field, fields, replace
 from enum import StrEnum
-from functools import cached_property, partial
+from functools import partial
 from operator import attrgetter
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AliasPath, BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import AliasPath, ConfigDict, Field, PlainValidator, model_validator
+from pydantic.dataclasses import dataclass
 
 from exporter.planetscale.fields import (
     ErrorText,
@@ -25,7 +26,7 @@ from exporter.planetscale.fields import (
     Text,
     Timestamp,
 )  # fmt: skip
-from exporter.planetscale.rows import Rows, distinct, parse_row, parse_rows
+from exporter.planetscale.rows import Rows, changed, distinct, parse_row, parse_rows
 
 
 class _State(StrEnum):
@@ -130,10 +131,8 @@ _FINISHED = frozenset(
 )
 
 
-class _Answer(BaseModel):
-    """Unknown fields come and are ignored; missing ones are not known."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+# Unknown fields come and are ignored; missing ones are not known. Slots: there can be fifty thousand.
+_LENIENT: Final = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
 
 def _operation_state(value: Any) -> OperationState:
@@ -144,24 +143,26 @@ def _deployment_state(value: Any) -> DeploymentState | None:
     return None if value is None else DeploymentState(value)
 
 
-class _Work(_Answer):
+@dataclass(frozen=True, slots=True, config=_LENIENT)
+class _Work:
     """What an operation, a summary and a shard's row share."""
 
     id: Identifier = None
     state: Annotated[OperationState, PlainValidator(_operation_state)] = OperationState.UNKNOWN
-    progress: Percentage = Field(None, validation_alias="progress_percentage")
-    eta: Seconds = Field(None, validation_alias="eta_seconds")
+    progress: Percentage = Field(default=None, validation_alias="progress_percentage")
+    eta: Seconds = Field(default=None, validation_alias="eta_seconds")
 
 
+@dataclass(frozen=True, slots=True, config=_LENIENT)
 class Operation(_Work):
     """One change of one table, as list_deploy_operations documents it.
 
     `errors` is empty where the API says there are none, None where it gives something that is no text.
     """
 
-    keyspace: Text = Field("", validation_alias="keyspace_name")
-    table: Text = Field("", validation_alias="table_name")
-    name: Text = Field("", validation_alias="operation_name")
+    keyspace: Text = Field(default="", validation_alias="keyspace_name")
+    table: Text = Field(default="", validation_alias="table_name")
+    name: Text = Field(default="", validation_alias="operation_name")
     created_at: Timestamp = None
     updated_at: Timestamp = None
     throttled_at: Timestamp = None
@@ -169,10 +170,10 @@ class Operation(_Work):
     table_locked: Flag = None
     table_recently_used: Flag = None
     table_recently_used_at: Timestamp = None
-    removed_foreign_keys: Names = Field(None, validation_alias="removed_foreign_key_names")
-    ddl: LongText = Field("", validation_alias="ddl_statement")
-    errors: ErrorText = Field("", validation_alias="deploy_errors")
-    error_docs_url: Link = Field("", validation_alias="deploy_error_docs_url")
+    removed_foreign_keys: Names = Field(default=None, validation_alias="removed_foreign_key_names")
+    ddl: LongText = Field(default="", validation_alias="ddl_statement")
+    errors: ErrorText = Field(default="", validation_alias="deploy_errors")
+    error_docs_url: Link = Field(default="", validation_alias="deploy_error_docs_url")
 
     @property
     def failed(self) -> bool | None:
@@ -182,19 +183,24 @@ class Operation(_Work):
         return None if self.errors is None else bool(self.errors)
 
 
+_NOTHING: Final = Operation()
+
+
+@dataclass(frozen=True, slots=True, config=_LENIENT)
 class ShardWork(_Work):
     """The part of an operation that one shard does: a row of a summary's `operations`."""
 
     shard: Text = ""
 
 
+@dataclass(frozen=True, slots=True, config=_LENIENT)
 class Summary(Operation):
     """What a deployment does to one table on all its shards: a row of `deploy_operation_summaries`."""
 
     sharded: Flag = None
     shards: Annotated[
         Rows[ShardWork], PlainValidator(partial(parse_rows, model=ShardWork, identity=attrgetter("id")))
-    ] = Field(Rows(), validation_alias="operations")
+    ] = Field(default=Rows(), validation_alias="operations")
 
     @property
     def is_sharded(self) -> bool:
@@ -206,24 +212,26 @@ class Summary(Operation):
 
         The error text belongs to the shards that failed, and to all of them where none says that it did.
         """
-        table = Operation.model_construct(**{name: getattr(self, name) for name in Operation.model_fields})
+        table = changed(_NOTHING, **{each.name: getattr(self, each.name) for each in fields(_NOTHING)})
         works: Iterable[_Work] = (self,) if self.shards.is_empty else self.shards
         failed = {work.id for work in works if work.state is OperationState.ERROR}
         for work in works:
-            own = {"id": work.id, "state": work.state, "progress": work.progress, "eta": work.eta}
             errors = self.errors if not failed or work.id in failed else ""
-            yield table.model_copy(update=own | {"errors": errors})
+            yield changed(table, id=work.id, state=work.state, progress=work.progress, eta=work.eta, errors=errors)
 
 
 def _positive(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-class Deployment(_Answer):
+@dataclass(frozen=True, slots=True, config=_LENIENT)
+class Deployment:
     """The carrying out of a deploy request, as get_deploy_queue and get_deployment document it."""
 
-    identity: Identifier = Field(None, validation_alias="id")
-    number: Annotated[int | None, PlainValidator(_positive)] = Field(None, validation_alias="deploy_request_number")
+    identity: Identifier = Field(default=None, validation_alias="id")
+    number: Annotated[int | None, PlainValidator(_positive)] = Field(
+        default=None, validation_alias="deploy_request_number"
+    )
     state: Annotated[DeploymentState | None, PlainValidator(_deployment_state)] = None
     into_branch: Text = ""
     strategy: Text = ""
@@ -232,7 +240,7 @@ class Deployment(_Answer):
     finished_at: Timestamp = None
     ready_to_cutover_at: Timestamp = None
     revert_window_end: Timestamp = Field(
-        None, validation_alias=AliasPath("deployment_revert_request", "waiting_period_end_at")
+        default=None, validation_alias=AliasPath("deployment_revert_request", "waiting_period_end_at")
     )
     auto_cutover: Flag = None
     cutover_expiring: Flag = None
@@ -240,20 +248,23 @@ class Deployment(_Answer):
     table_locked: Flag = None
     instant_ddl: Flag = None
     preceding: Annotated[int | None, PlainValidator(lambda value: len(value) if isinstance(value, list) else None)] = (
-        Field(None, validation_alias="preceding_deployments")
+        Field(default=None, validation_alias="preceding_deployments")
     )
     own_operations: Annotated[
         Rows[Operation], PlainValidator(partial(parse_rows, model=Operation, identity=attrgetter("id")))
-    ] = Field(Rows(), validation_alias="deploy_operations")
+    ] = Field(default=Rows(), validation_alias="deploy_operations")
     summaries: Annotated[Rows[Summary], PlainValidator(partial(parse_rows, model=Summary, identity=id))] = Field(
-        Rows(), validation_alias="deploy_operation_summaries"
+        default=Rows(), validation_alias="deploy_operation_summaries"
     )
 
-    @cached_property
-    def summarised(self) -> Rows[Operation]:
-        """What the summaries say was to be done, where the deployment has no operations of its own."""
-        if not self.own_operations.is_empty:
-            return Rows()
+    summarised: Rows[Operation] = field(init=False, default_factory=Rows)
+    """What the summaries say was to be done, where it has no operations of its own."""
+
+    def __post_init__(self) -> None:
+        if self.own_operations.is_empty:
+            object.__setattr__(self, "summarised", self._summarised())
+
+    def _summarised(self) -> Rows[Operation]:
         rows = distinct((row for summary in self.summaries for row in summary.operations()), attrgetter("id"))
         parts = [self.summaries, *(summary.shards for summary in self.summaries)]
         return replace(
@@ -267,21 +278,18 @@ class Deployment(_Answer):
         """`deploy_operations`, or what the summaries say where that is empty."""
         return self.summarised if self.own_operations.is_empty else self.own_operations
 
-    def model_post_init(self, _: object) -> None:
-        """Read the summaries now: whoever reads an answer has the time, whoever takes it has not."""
-        _ = self.summarised
-
     @property
-    def bare(self) -> Self:
-        """The deployment once its operations were taken: of its rows only those of shards, and `summarised`, are left."""
+    def bare(self) -> "Deployment":
+        """What is left once its operations were taken: of its rows only those of shards, and `summarised`."""
         sharded = replace(self.summaries, items=tuple(one for one in self.summaries if one.is_sharded))
-        return self.model_copy(update={"own_operations": Rows(), "summaries": sharded})
+        return changed(self, own_operations=Rows(), summaries=sharded)
 
 
 _BESIDE: Final = ("auto_cutover", "strategy", "queue_paused")
 
 
-class DeployRequest(_Answer):
+@dataclass(frozen=True, slots=True, config=_LENIENT)
+class DeployRequest:
     """A deploy request with its deployment, as list_deploy_requests and get_deploy_request document it."""
 
     number: Annotated[int | None, PlainValidator(_positive)] = None
@@ -305,23 +313,26 @@ class DeployRequest(_Answer):
         return {**answer, "deployment": {**beside, **(deployment or {})}}
 
 
-class Database(_Answer):
+@dataclass(frozen=True, slots=True, config=_LENIENT)
+class Database:
     """A database of an organisation; only those of kind `mysql` have deploy requests."""
 
     name: Identifier = None
     kind: Text = ""
 
 
-class ThrottleRatio(_Answer):
+@dataclass(frozen=True, slots=True, config=_LENIENT)
+class ThrottleRatio:
     """How much of a keyspace's copying is held back, 0 to 95 per cent."""
 
-    keyspace: Text = Field("", validation_alias="keyspace_name")
-    percentage: Percentage = Field(None, validation_alias="ratio")
+    keyspace: Text = Field(default="", validation_alias="keyspace_name")
+    percentage: Percentage = Field(default=None, validation_alias="ratio")
 
 
-class Throttler(_Answer):
+@dataclass(frozen=True, slots=True, config=_LENIENT)
+class Throttler:
     """The throttler of a deploy request, per keyspace."""
 
     ratios: Annotated[
         Rows[ThrottleRatio], PlainValidator(partial(parse_rows, model=ThrottleRatio, identity=attrgetter("keyspace")))
-    ] = Field(Rows(), validation_alias="configurations")
+    ] = Field(default=Rows(), validation_alias="configurations")

@@ -1,13 +1,16 @@
 """Lists of rows, told apart by what identifies a row; rows that can't be told apart are left out and counted."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from functools import cache
+from typing import Any, Final, Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 Row_co = TypeVar("Row_co", covariant=True)
-_Model = TypeVar("_Model", bound=BaseModel)
+_Model = TypeVar("_Model")
+_adapter: Final = cache(TypeAdapter)  # making one takes longer than parsing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +55,21 @@ def parse_rows(values: Any, model: type[_Model], identity: Callable[[_Model], Ha
 
 def parse_row(value: Any, model: type[_Model]) -> _Model | None:
     """One row, or None for what is no object."""
-    return model.model_validate(value) if isinstance(value, dict) else None
+    return parse_record(value, model) if isinstance(value, dict) else None
+
+
+def parse_record(value: Any, model: type[_Model]) -> _Model:
+    """An object as a record of the model.
+
+    Raises:
+        ValidationError: it is no object; whatever an object holds is accepted.
+    """
+    return _adapter(model).validate_python(value)  # type: ignore[arg-type, no-any-return] # mypy takes no type through a cache
+
+
+def changed(record: _Model, **values: object) -> _Model:
+    """The record with other values of these names, as they are: `replace` would read them as an answer's again."""
+    other = copy(record)
+    for name, value in values.items():
+        object.__setattr__(other, name, value)
+    return other

@@ -16,7 +16,7 @@ from exporter.planetscale.models import (
     OperationState,
     Throttler,
 )
-from exporter.planetscale.rows import Rows
+from exporter.planetscale.rows import Rows, changed
 from exporter.polling.snapshot import DeployRequestStatus, Moment, Part, Watched
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ def with_deployment(
 def with_request(status: DeployRequestStatus, request: DeployRequest, asked: int, now: Moment) -> DeployRequestStatus:
     """After a good answer with the deploy request; its deployment comes with it, or is gone."""
     deployment = deployment_of(request)
-    bare = request.model_copy(update={"deployment": request.deployment and request.deployment.bare})
+    bare = changed(request, deployment=request.deployment and request.deployment.bare)
     with_it = replace(status, request=answered(status.request, bare, asked, now))
     return with_deployment(with_it, deployment or Deployment(), asked, now)
 
@@ -94,8 +94,8 @@ def deployment_of(request: DeployRequest) -> Deployment | None:
     deployment = request.deployment
     state = request.deployment_state or (deployment.state if deployment else None)
     if deployment is None:
-        return Deployment.model_construct(state=state) if state else None
-    return deployment.model_copy(update={"state": state})
+        return changed(Deployment(), state=state) if state else None
+    return changed(deployment, state=state)
 
 
 def has_no_rows_yet(deployment: Deployment) -> bool:
