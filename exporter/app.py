@@ -19,7 +19,7 @@ from exporter import signals
 from exporter.credentials import Credentials
 from exporter.descriptors import share
 from exporter.metrics.exposition import Exposition
-from exporter.metrics.own import OwnSeries, open_registry
+from exporter.metrics.own import OwnSeries, live_registry
 from exporter.mistakes import ConfigError
 from exporter.planetscale.budget import RequestBudget
 from exporter.planetscale.client import PlanetScale
@@ -80,14 +80,12 @@ class Application:
         self._session = session
         self._slots = Slots(RequestBudget(settings.api.requests_per_minute))
         self._store = SnapshotStore()
-        registry = open_registry()
-        self._own = OwnSeries(
-            registry, version=version(), revision=revision(), seconds_waited=self._slots.seconds_waited
-        )
+        self._own = OwnSeries(version=version(), revision=revision())
         self._own.budget(settings.api.requests_per_minute)
         self._own.shard(settings.shard.index, settings.shard.count)
         self._own.reloaded(ok=True, at=time())
-        self._exposition = Exposition(registry, ddl=settings.metrics.ddl, endings=self._own.endings)
+        live = live_registry(self._slots.seconds_waited)
+        self._exposition = Exposition(live, ddl=settings.metrics.ddl, seldom=(self._own, self._own.endings))
         self._clock = Clock()
         self._poller = Poller(self._assignment(), self._slots, self._store, self._own, self._clock)
         self._died_at: Moment | None = None

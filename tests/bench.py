@@ -19,7 +19,7 @@ from reference import Reference
 from snapshots import snapshot, status
 
 from exporter.metrics.exposition import Exposition
-from exporter.metrics.own import OwnSeries, open_registry
+from exporter.metrics.own import OwnSeries
 from exporter.polling.snapshot import Key, Snapshot, TargetStatus
 
 OPERATIONS_EACH: Final = 5
@@ -97,8 +97,7 @@ def partly_new(of: Snapshot) -> Snapshot:
 
 def scrape() -> Iterator[Line]:
     """Compare a page with the client library's own way to write it."""
-    registry = open_registry()
-    OwnSeries(registry, version="0", revision="0", seconds_waited=float)
+    registry = OwnSeries(version="0", revision="0").registry
     for count in (1_000, 5_000):
         yield from _scrape(fleet(count), registry)
 

@@ -24,7 +24,7 @@ from snapshots import known, snapshot, status
 
 from exporter.metrics.endings import EndingSeries
 from exporter.metrics.exposition import Exposition
-from exporter.metrics.own import OwnSeries, open_registry
+from exporter.metrics.own import OwnSeries, live_registry
 from exporter.polling.snapshot import DeployRequestStatus, Key, Snapshot, TargetStatus, Watched
 
 HERE = Path(__file__).parent
@@ -50,10 +50,7 @@ every_accept = pytest.mark.parametrize("accept", ACCEPTS.values(), ids=ACCEPTS.k
 
 def own_series() -> CollectorRegistry:
     """Make a registry with own series that are the same at every scrape."""
-    disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated there
-    registry = CollectorRegistry()
-    OwnSeries(registry, version="1", revision="abc", seconds_waited=lambda: 1.5)
-    return registry
+    return OwnSeries(version="1", revision="abc").registry
 
 
 def body(of: Snapshot, accept: str = "", names: Sequence[str] = (), *, ddl: bool = True) -> str:
@@ -167,13 +164,15 @@ SETTINGS = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow
 @SETTINGS
 def test_the_page_is_what_the_client_library_writes(of: Snapshot, ddl: bool) -> None:
     """In every format, whatever a snapshot holds, each byte and the content type are the client library's."""
-    whole = CollectorRegistry()
-    whole.register(Reference(of, ddl=ddl))
-    OwnSeries(whole, version="1", revision="abc", seconds_waited=lambda: 1.5)
-    exposition = Exposition(own_series(), ddl=ddl)
+    alone = CollectorRegistry()
+    alone.register(Reference(of, ddl=ddl))
+    own = OwnSeries(version="1", revision="abc")
+    exposition = Exposition(own.registry, ddl=ddl, seldom=(own.endings,))
     for accept in ACCEPTS.values():
         encoder, content_type = choose_encoder(accept)
-        assert exposition.render(of, accept, "", ()) == (encoder(whole), content_type, None)
+        pages = [encoder(registry) for registry in (alone, own.endings.registry, own.registry)]
+        whole = b"".join([*(page.removesuffix(b"# EOF\n") for page in pages[:-1]), pages[-1]])
+        assert exposition.render(of, accept, "", ()) == ((whole,), content_type, None)
 
 
 @given(of=SNAPSHOTS)
@@ -218,9 +217,9 @@ def test_golden_page(name: str) -> None:
 @pytest.mark.parametrize("name", ["mid_copy", "sharded"])
 def test_promtool_finds_nothing(program: Callable[..., Path], name: str) -> None:
     """Prometheus's own linter has nothing to say but of the one name that it can't know."""
-    registry = open_registry()
-    OwnSeries(registry, version="1", revision="abc", seconds_waited=float)
-    page = Exposition(registry, ddl=True).render(snapshot(status(KEY, payload(name))), "", "", ())
+    own = OwnSeries(version="1", revision="abc")
+    exposition = Exposition(live_registry(float), ddl=True, seldom=(own, own.endings))
+    page = exposition.render(snapshot(status(KEY, payload(name))), "", "", ())
     found = subprocess.run(
         [program("promtool"), "check", "metrics"], input=page.body, capture_output=True, timeout=30, check=False
     )
@@ -286,8 +285,8 @@ def test_only_formats_that_are_written_are_promised(accept: str) -> None:
         (["planetscale_exporter_poll_delay_seconds_bucket"], {"planetscale_exporter_poll_delay_seconds_bucket"}),
         (["planetscale_exporter_api_requests_total"], {"planetscale_exporter_api_requests_total"}),
         (
-            ["planetscale_exporter_operations", "planetscale_exporter_api_budget_wait_seconds_total"],
-            {"planetscale_exporter_operations", "planetscale_exporter_api_budget_wait_seconds_total"},
+            ["planetscale_exporter_operations", "planetscale_exporter_api_requests_total"],
+            {"planetscale_exporter_operations", "planetscale_exporter_api_requests_total"},
         ),
         (["planetscale_deploy_request_finished_timestamp_seconds"], set()),
         (["planetscale_deploy_operation"], set()),
@@ -391,7 +390,7 @@ def test_ends_of_deployments_are_written_when_they_change(accept: str) -> None:
     collected: list[None] = []
     endings = EndingSeries()
     endings.registry.register(Counting(collected))
-    exposition = Exposition(CollectorRegistry(), ddl=True, endings=endings)
+    exposition = Exposition(CollectorRegistry(), ddl=True, seldom=(endings,))
     encoder, _ = choose_encoder(accept)
     changes: list[Callable[[], None]] = [
         lambda: endings.database_seen("acme", "shop"),
@@ -409,6 +408,36 @@ def test_ends_of_deployments_are_written_when_they_change(accept: str) -> None:
         names = ["planetscale_deploy_requests_finished_total"]
         restricted = encoder(endings.registry.restricted_registry(names))
         assert exposition.render(Snapshot(), accept, "", names).body == restricted
+
+
+TOLD: dict[str, Callable[[OwnSeries], None]] = {
+    "request_ended": lambda own: own.request_ended("operations", "500", 1.0),
+    "poll_started": lambda own: own.poll_started(1.0),
+    "poll_failed": lambda own: own.poll_failed("network"),
+    "skipped": lambda own: own.skipped("capped", 2),
+    "webhook_came": lambda own: own.webhook_came("", "invalid"),
+    "budget": lambda own: own.budget(300),
+    "shard": lambda own: own.shard(1, 2),
+    "reloaded": lambda own: own.reloaded(ok=True, at=5.0),
+    "database_seen": lambda own: own.database_seen("acme", "shop"),
+    "deployment_awaited": lambda own: own.deployment_awaited("acme", "shop"),
+    "deployment_ended": lambda own: own.deployment_ended("acme", "shop", "complete", run=1.0, wait=None),
+    "database_gone": lambda own: own.database_gone("acme", "shop"),
+}
+
+
+def test_whatever_is_told_is_on_the_next_page() -> None:
+    """Pages are kept until something is told, and no way to tell something is forgotten here."""
+    assert set(TOLD) == {name for name, value in vars(OwnSeries).items() if callable(value) and name[0] != "_"}
+    own = OwnSeries(version="1", revision="abc")
+    exposition = Exposition(CollectorRegistry(), ddl=True, seldom=(own, own.endings))
+    encoder, _ = choose_encoder("")
+    page = exposition.render(Snapshot(), "", "", ()).body
+    for name, tell in TOLD.items():
+        tell(own)
+        before, page = page, exposition.render(Snapshot(), "", "", ()).body
+        assert page != before, name
+        assert page.endswith(encoder(own.registry) + encoder(own.endings.registry)), name
 
 
 class Counting(Collector):

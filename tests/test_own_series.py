@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.metrics.families import ENDPOINTS, FAILURE_REASONS, OWN_FAMILIES, SKIP_REASONS
-from exporter.metrics.own import OwnSeries, open_registry
+from exporter.metrics.own import OwnSeries, live_registry
 
 PREFIX = "planetscale_exporter_"
 
@@ -19,12 +19,13 @@ class Own:
 
     def __init__(self) -> None:
         self.waited = 0.0
-        self.registry = open_registry()
-        self.series = OwnSeries(self.registry, version="1.2.3", revision="abc", seconds_waited=lambda: self.waited)
+        self.live = live_registry(lambda: self.waited)
+        self.series = OwnSeries(version="1.2.3", revision="abc")
 
     def value(self, name: str, **labels: str) -> float | None:
         """Give a sample's value, None where there is no such sample."""
-        return self.registry.get_sample_value(PREFIX + name, labels)
+        values = (each.get_sample_value(PREFIX + name, labels) for each in (self.series.registry, self.live))
+        return next((value for value in values if value is not None), None)
 
 
 @pytest.fixture
@@ -36,7 +37,8 @@ def own() -> Own:
 def test_all_families_of_the_table_are_registered(own: Own) -> None:
     """Every own family of the table is there with its type, help and labels."""
     own.series.request_ended("operations", "200", 0.1)
-    pages = (generate_latest(registry).decode() for registry in (own.registry, own.series.endings.registry))
+    registries = (own.live, own.series.registry, own.series.endings.registry)
+    pages = (generate_latest(registry).decode() for registry in registries)
     page = {family.name: family for text in pages for family in text_string_to_metric_families(text)}
     for family in OWN_FAMILIES:
         found = page[family.name.removesuffix("_total")]
@@ -46,7 +48,7 @@ def test_all_families_of_the_table_are_registered(own: Own) -> None:
 
 def test_process_and_python_are_there(own: Own) -> None:
     """The client library's series of process, garbage collector and Python are on the page."""
-    page = generate_latest(own.registry).decode()
+    page = generate_latest(own.live).decode()
     assert all(
         f"\n{name}" in page for name in ("process_cpu_seconds_total", "python_gc_collections_total", "python_info")
     )
@@ -80,7 +82,7 @@ def test_what_is_counted_of_a_database_goes_with_it(own: Own) -> None:
 def test_no_created_series(own: Own, generate: Callable[[CollectorRegistry], bytes]) -> None:
     """No format has `_created` series."""
     own.series.request_ended("operations", "200", 0.1)
-    assert b"_created" not in generate(own.registry)
+    assert b"_created" not in generate(own.series.registry)
 
 
 def test_build_info(own: Own) -> None:

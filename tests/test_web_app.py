@@ -11,7 +11,9 @@ PATHS = ("/", "/metrics", "/-/healthy", "/-/ready")
 async def test_metrics_are_given_as_rendered() -> None:
     """Body, type and encoding are the render's, and it is told what was asked for."""
     body = gzip.compress(b"up 1\n")
-    world = World(page=Exposition(body, "application/openmetrics-text; version=1.0.0; charset=utf-8", "gzip"))
+    world = World(
+        page=Exposition((body[:9], body[9:]), "application/openmetrics-text; version=1.0.0; charset=utf-8", "gzip")
+    )
     headers = {"Accept": "application/openmetrics-text", "Accept-Encoding": "gzip"}
     async with serving(world) as client, client.get("/metrics?name[]=b&name[]=a&name[]=b", headers=headers) as answer:
         assert answer.status == 200
@@ -36,6 +38,7 @@ async def test_head_is_get_without_a_body(path: str) -> None:
         assert head.status == get.status == 200
         assert head.headers["Content-Type"] == get.headers["Content-Type"]
         assert await head.read() == b""
+        assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
 @pytest.mark.parametrize("path", PATHS)

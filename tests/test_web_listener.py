@@ -136,7 +136,7 @@ async def test_a_scrape_in_flight_is_finished() -> None:
         begun.set()
         assert go.wait(10)
 
-    world = World(page=Exposition(b"x 1\n" * 500_000), during_render=wait)
+    world = World(page=Exposition((b"x 1\n" * 500_000, b"y 1\n")), during_render=wait)
     listener = await begin(world)
     async with ClientSession() as client:
         scrape = asyncio.create_task(client.get(f"http://127.0.0.1:{listener.port}/metrics"))
@@ -146,13 +146,13 @@ async def test_a_scrape_in_flight_is_finished() -> None:
             pass
         go.set()
         async with await scrape as answer:
-            assert await answer.read() == world.page.body
+            assert await answer.read() == b"".join(world.page.parts)
     await end
 
 
 async def test_clients_that_hang_cannot_stop_the_end() -> None:
     """One that never reads, one that never asks and one that is idle are cut after some seconds."""
-    listener = await begin(World(page=Exposition(b"x" * 50_000_000)))
+    listener = await begin(World(page=Exposition((b"x" * 50_000_000,))))
     asks = (
         b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET / HT",

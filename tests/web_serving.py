@@ -17,7 +17,7 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 class Exposition:
     """A rendered page of metrics."""
 
-    body: bytes = b"up 1\n"
+    parts: tuple[bytes, ...] = (b"up 1\n",)
     content_type: str = TEXT
     content_encoding: str = ""
 

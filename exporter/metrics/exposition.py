@@ -16,7 +16,7 @@ from prometheus_client.exposition import choose_encoder, gzip_accepted
 
 from exporter.metrics.families import SNAPSHOT_FAMILIES, Family
 from exporter.metrics.lines import DATABASE_FAMILIES, database_lines, snapshot_lines
-from exporter.metrics.pieces import Piece, compress, gzipped, joined, plain
+from exporter.metrics.pieces import Piece, compress, gzipped, joined, plain, solid
 from exporter.polling.snapshot import DeployRequestStatus, Scope, Snapshot
 
 _PARAMETER: Final = re.compile(r"(?:version|escaping)=([^;,]*)")
@@ -28,11 +28,16 @@ Encoder = Callable[..., bytes]
 
 
 class Page(NamedTuple):
-    """An answer to a scrape: its body and what the HTTP headers say of it."""
+    """An answer to a scrape: its body in parts, few and large, and what the HTTP headers say of it."""
 
-    body: bytes
+    parts: tuple[bytes, ...]
     content_type: str
     content_encoding: str | None
+
+    @property
+    def body(self) -> bytes:
+        """The parts as one."""
+        return b"".join(self.parts)
 
 
 class Seldom(Protocol):
@@ -52,20 +57,19 @@ class Seldom(Protocol):
 class Exposition:
     """Renders snapshots, in any number of threads at once; `ddl` may be changed at any time.
 
-    The series of *registry* are written at each scrape, those of *endings* when they have changed. Pieces are kept for
-    the databases of the last snapshot only.
+    The series of the registry *live* are written at each scrape, those of *seldom* when they have changed. Pieces are
+    kept for the databases of the last snapshot only.
     """
 
-    def __init__(self, registry: CollectorRegistry, *, ddl: bool, endings: Seldom | None = None) -> None:
+    def __init__(self, live: CollectorRegistry, *, ddl: bool, seldom: Iterable[Seldom] = ()) -> None:
         self.ddl = ddl
-        self._registry = registry
-        self._endings = endings
-        self._ended: dict[str, _Ended] = {}
+        self._live = live
+        self._seldom = [_Kept(each) for each in seldom]
         self._lock = threading.Lock()
         self._databases: dict[Scope, _Database] = {}
         self._families = [_Joined() for _ in DATABASE_FAMILIES]
         self._headlines: dict[str, tuple[Piece, ...]] = {}
-        self._whole: dict[str, _Whole] = {}
+        self._whole: _Whole | None = None
 
     def keep_up(self, snapshot: Snapshot) -> None:
         """Write what is new in the snapshot, for the next scrape to find it; it may take long: call it in a thread."""
@@ -79,40 +83,30 @@ class Exposition:
         """
         encoder, content_type = choose_encoder(_answerable(accept))
         if names:
-            families = [
+            pieces = [
                 piece
                 for family, headline, lines in self._pieces(snapshot, encoder, content_type)
                 if family.name in names and lines.length
                 for piece in (headline, lines)
             ]
-            if self._endings:
-                families.append(_without_end(encoder(self._endings.registry.restricted_registry(names))))
-            own = encoder(self._registry.restricted_registry(names))
+            pieces += [kept.restricted(names, encoder) for kept in self._seldom]
+            live = encoder(self._live.restricted_registry(names))
         else:
-            families = [self._all(snapshot, encoder, content_type), self._all_endings(encoder, content_type)]
-            own = encoder(self._registry)
-        page = joined([*families, compress([own.decode()])])
+            pieces = [self._all(snapshot, encoder, content_type)]
+            pieces += [kept.piece(encoder, content_type) for kept in self._seldom]
+            live = encoder(self._live)
+        page = joined([*pieces, compress([live.decode()])])
         if gzip_accepted(accept_encoding):
             return Page(gzipped(page), content_type, "gzip")
-        return Page(plain(page), content_type, None)
+        return Page((plain(page),), content_type, None)
 
     def _all(self, snapshot: Snapshot, encoder: Encoder, content_type: str) -> Piece:
-        """All families of the snapshot, kept as long as it stays the same."""
-        ddl, known = self.ddl, self._whole.get(content_type)
-        if known is None or known.snapshot is not snapshot or known.ddl != ddl:
+        """All families of the snapshot, kept as long as it stays the same and is asked for in the same format."""
+        ddl, known = self.ddl, self._whole
+        if known is None or known.snapshot is not snapshot or (known.ddl, known.content_type) != (ddl, content_type):
             found = self._pieces(snapshot, encoder, content_type)
-            piece = joined(piece for _, headline, lines in found for piece in (headline, lines))
-            known = self._whole[content_type] = _Whole(snapshot, ddl, piece)
-        return known.piece
-
-    def _all_endings(self, encoder: Encoder, content_type: str) -> Piece:
-        """What ends add up to, kept as long as it stays the same."""
-        if self._endings is None:
-            return Piece()
-        changes, known = self._endings.changes, self._ended.get(content_type)
-        if known is None or known.changes != changes:
-            piece = _without_end(encoder(self._endings.registry))
-            known = self._ended[content_type] = _Ended(changes, piece)
+            piece = solid(joined(piece for _, headline, lines in found for piece in (headline, lines)))
+            known = self._whole = _Whole(snapshot, ddl, content_type, piece)
         return known.piece
 
     def _pieces(self, snapshot: Snapshot, encoder: Encoder, content_type: str) -> Iterable[tuple[Family, Piece, Piece]]:
@@ -156,14 +150,29 @@ class _Whole(NamedTuple):
 
     snapshot: Snapshot
     ddl: bool
+    content_type: str
     piece: Piece
 
 
-class _Ended(NamedTuple):
-    """What ends add up to in one format, after so many changes."""
+class _Kept:
+    """The page of what changes seldom, by format, with the number of changes that it was written after."""
 
-    changes: int
-    piece: Piece
+    def __init__(self, seldom: Seldom) -> None:
+        self._seldom = seldom
+        self._written: dict[str, tuple[int, Piece]] = {}
+
+    def piece(self, encoder: Encoder, content_type: str) -> Piece:
+        """All series, written anew where any has changed."""
+        changes = self._seldom.changes
+        after, piece = self._written.get(content_type, (-1, Piece()))
+        if after != changes:
+            piece = _without_end(encoder(self._seldom.registry))
+            self._written[content_type] = changes, piece
+        return piece
+
+    def restricted(self, names: Sequence[str], encoder: Encoder) -> Piece:
+        """The series of these names."""
+        return _without_end(encoder(self._seldom.registry.restricted_registry(names)))
 
 
 class _Joined:

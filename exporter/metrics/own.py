@@ -25,13 +25,14 @@ _DELAY_SECONDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0
 _CODES_FROM_THE_START: Final = ("200", "429")
 
 
-def open_registry() -> CollectorRegistry:
-    """A registry with the series of the process, its garbage collector and its Python.
+def live_registry(seconds_waited: Callable[[], float]) -> CollectorRegistry:
+    """A registry with what is read at each scrape: of the process, its garbage collector, its Python and the budget.
 
-    It turns `_created` series off for the whole process: the client library knows no other way.
+    *seconds_waited* gives the wall time during which anything waited for the budget, in seconds, so far; it is called
+    in a thread of the scrape's own.
     """
-    disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated there
     registry = CollectorRegistry(auto_describe=True)
+    registry.register(_BudgetWait(seconds_waited))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
@@ -39,18 +40,18 @@ def open_registry() -> CollectorRegistry:
 
 
 class OwnSeries:
-    """The exporter's own series on *registry*; observes the client and the poll loop.
+    """What the client and the poll loop tell, on a `registry`; `changes` tells how often any of it changed.
 
-    What ends of deployments add up to is in `endings`, with a registry of its own.
+    What ends of deployments add up to is in `endings`, with a registry of its own. `budget`, `shard` and `reloaded` are
+    to be called before the first scrape: their gauges say 0 until then.
 
-    `budget`, `shard` and `reloaded` are to be called before the first scrape: their gauges say 0 until then.
-    *seconds_waited* gives the wall time during which anything waited for the budget, in seconds, so far; each scrape
-    calls it, in a thread of its own.
+    It turns `_created` series off for the whole process: the client library knows no other way.
     """
 
-    def __init__(
-        self, registry: CollectorRegistry, *, version: str, revision: str, seconds_waited: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, version: str, revision: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated there
+        self.registry = registry = CollectorRegistry(auto_describe=True)
+        self.changes = 0
         self.endings = EndingSeries()
         _gauge(families.BUILD_INFO, registry).labels(version, revision, platform.python_version()).set(1)
         self._requests = _counter(families.API_REQUESTS, registry)
@@ -60,7 +61,6 @@ class OwnSeries:
             for code in _CODES_FROM_THE_START:
                 self._requests.labels(endpoint, code)
         self._budget = _gauge(families.API_BUDGET, registry)
-        registry.register(_BudgetWait(seconds_waited))
         self._failures = _counter(families.POLL_FAILURES, registry)
         for reason in families.FAILURE_REASONS:
             self._failures.labels(reason)
@@ -100,37 +100,45 @@ class OwnSeries:
         """A request to *endpoint* ended after *seconds* with a status, or with the reason why there is none."""
         self._requests.labels(endpoint, code).inc()
         self._request_seconds.labels(endpoint).observe(seconds)
+        self.changes += 1
 
     def poll_started(self, delay_seconds: float) -> None:
         """The first request of a poll left, *delay_seconds* after the poll was due."""
         self._delay.observe(max(delay_seconds, 0.0))
+        self.changes += 1
 
     def poll_failed(self, reason: str) -> None:
         """A poll failed, for one of `FAILURE_REASONS`."""
         self._failures.labels(reason).inc()
+        self.changes += 1
 
     def skipped(self, reason: str, count: int) -> None:
         """A poll left *count* operations out, for one of `SKIP_REASONS`."""
         self._skipped.labels(reason).inc(count)
+        self.changes += 1
 
     def webhook_came(self, event: str, result: str) -> None:
         """A webhook came in; *event* is what it calls itself, empty where that is not to be trusted."""
         self._webhooks.labels(event if event in families.WEBHOOK_EVENTS else "other", result).inc()
+        self.changes += 1
 
     def budget(self, limit: int) -> None:
         """From now on *limit* requests a minute are allowed."""
         self._budget.set(limit)
+        self.changes += 1
 
     def shard(self, index: int, count: int) -> None:
         """From now on this is the exporter at *index*, from 0, of *count*."""
         self._shard_index.set(index)
         self._shard_count.set(count)
+        self.changes += 1
 
     def reloaded(self, ok: bool, at: float) -> None:
         """The configuration was loaded, or could not be, at a Unix time in seconds; the start counts as well."""
         self._reload_ok.set(ok)
         if ok:
             self._reload_time.set(at)
+        self.changes += 1
 
 
 class _BudgetWait:

@@ -12,8 +12,8 @@ class Page(Protocol):
     """A rendered exposition. `content_encoding` is None where the body is not compressed."""
 
     @property
-    def body(self) -> bytes:
-        """The bytes to send."""
+    def parts(self) -> tuple[bytes, ...]:
+        """The bytes to send, in parts."""
         ...
 
     @property

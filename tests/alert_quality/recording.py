@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from virtual import EPOCH, VirtualLoop, run
 
 from exporter.metrics.exposition import Exposition
-from exporter.metrics.own import OwnSeries, open_registry
+from exporter.metrics.own import OwnSeries, live_registry
 from exporter.planetscale.budget import RequestBudget
 from exporter.planetscale.client import PlanetScale
 from exporter.planetscale.http import Transport, open_session
@@ -114,12 +114,12 @@ class _Instance:
     async def _run(self, end: float) -> None:
         """One process of an exporter, until its end."""
         slots, store = Slots(RequestBudget(BUDGET), self.clock.monotonic), SnapshotStore()
-        registry = open_registry()
-        own = OwnSeries(registry, version="0", revision="", seconds_waited=slots.seconds_waited)
+        own = OwnSeries(version="0", revision="")
         own.budget(BUDGET)
         own.shard(*self.life.shard)
         own.reloaded(ok=True, at=self.clock.time())
-        exposition = Exposition(registry, ddl=False, endings=own.endings)
+        live = live_registry(slots.seconds_waited)
+        exposition = Exposition(live, ddl=False, seldom=(own, own.endings))
         async with open_session() as session:
             transport = Transport(
                 session,
