@@ -8,6 +8,7 @@ are the client library's.
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, repeat
 from operator import is_
 from typing import Final, NamedTuple, Protocol
 
@@ -21,6 +22,7 @@ from exporter.polling.snapshot import DeployRequestStatus, Scope, Snapshot
 
 _PARAMETER: Final = re.compile(r"(?:version|escaping)=([^;,]*)")
 _EOF: Final = b"# EOF\n"
+_IN_A_BLOCK: Final = 32
 _ANSWERABLE: Final = frozenset({"0.0.1", "0.0.4", "1.0.0", "allow-utf-8", "underscores"})
 _FAMILIES: Final[tuple[Family, ...]] = (*DATABASE_FAMILIES, *SNAPSHOT_FAMILIES)
 
@@ -67,7 +69,7 @@ class Exposition:
         self._seldom = [_Kept(each) for each in seldom]
         self._lock = threading.Lock()
         self._databases: dict[Scope, _Database] = {}
-        self._families = [_Joined() for _ in DATABASE_FAMILIES]
+        self._blocks: list[_Block] = []
         self._headlines: dict[str, tuple[Piece, ...]] = {}
         self._whole: _Whole | None = None
 
@@ -115,10 +117,8 @@ class Exposition:
             self._headlines[content_type] = tuple(_headline(family, encoder) for family in _FAMILIES)
         with self._lock:
             self._write(snapshot)
-            databases = [
-                family.piece_of([each.pieces[position] for each in self._databases.values()])
-                for position, family in enumerate(self._families)
-            ]
+            blocks = self._blocks
+        databases = _by_family(block.pieces for block in blocks) if blocks else (Piece(),) * len(DATABASE_FAMILIES)
         return zip(
             _FAMILIES,
             self._headlines[content_type],
@@ -135,6 +135,14 @@ class Exposition:
             if known is None or known.ddl != ddl or not _are_same(known.statuses, statuses):
                 known = _Database(statuses, ddl, _written(statuses, known.pieces if known else (), ddl=ddl))
             self._databases[scope] = known
+        databases = [*self._databases.values()]
+        parts = [databases[start : start + _IN_A_BLOCK] for start in range(0, len(databases), _IN_A_BLOCK)]
+        self._blocks = [
+            known
+            if known and _are_same(known.databases, some)
+            else _Block(some, _by_family(each.pieces for each in some))
+            for some, known in zip(parts, chain(self._blocks, repeat(None)), strict=False)
+        ]
 
 
 class _Database(NamedTuple):
@@ -142,6 +150,13 @@ class _Database(NamedTuple):
 
     statuses: tuple[DeployRequestStatus, ...]
     ddl: bool
+    pieces: tuple[Piece, ...]
+
+
+class _Block(NamedTuple):
+    """Some databases that follow one another, with their pieces joined, so that a scrape has fewer to join."""
+
+    databases: list[_Database]
     pieces: tuple[Piece, ...]
 
 
@@ -175,18 +190,9 @@ class _Kept:
         return _without_end(encoder(self._seldom.registry.restricted_registry(names)))
 
 
-class _Joined:
-    """A family's pieces of all databases, joined as long as they stay the same."""
-
-    def __init__(self) -> None:
-        self._of: list[Piece] = []
-        self._piece = Piece()
-
-    def piece_of(self, pieces: list[Piece]) -> Piece:
-        """The pieces as one."""
-        if not _are_same(pieces, self._of):
-            self._of, self._piece = pieces, joined(pieces)
-        return self._piece
+def _by_family(pieces: Iterable[tuple[Piece, ...]]) -> tuple[Piece, ...]:
+    """Pieces by family of one after another, joined for each family."""
+    return tuple(map(joined, zip(*pieces, strict=True)))
 
 
 def _are_same(these: Sequence[object], those: Sequence[object]) -> bool:
