@@ -133,7 +133,7 @@ class Exposition:
         for scope, statuses in snapshot.by_database.items():
             known = old.get(scope)
             if known is None or known.ddl != ddl or not _are_same(known.statuses, statuses):
-                known = _Database(statuses, ddl, _written(statuses, known.pieces if known else (), ddl=ddl))
+                known = _Database(statuses, ddl, tuple(map(compress, database_lines(statuses, ddl=ddl))))
             self._databases[scope] = known
         databases = [*self._databases.values()]
         parts = [databases[start : start + _IN_A_BLOCK] for start in range(0, len(databases), _IN_A_BLOCK)]
@@ -197,12 +197,6 @@ def _by_family(pieces: Iterable[tuple[Piece, ...]]) -> tuple[Piece, ...]:
 
 def _are_same(these: Sequence[object], those: Sequence[object]) -> bool:
     return these is those or (len(these) == len(those) and all(map(is_, these, those)))
-
-
-def _written(statuses: Sequence[DeployRequestStatus], before: Sequence[Piece], *, ddl: bool) -> tuple[Piece, ...]:
-    """A database's pieces; those that are as they were *before* stay the same objects."""
-    pieces = tuple(map(compress, database_lines(statuses, ddl=ddl)))
-    return tuple(old if old == new else new for old, new in zip(before, pieces, strict=True)) if before else pieces
 
 
 class _Empty:
