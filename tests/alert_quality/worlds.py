@@ -32,7 +32,7 @@ STATUSES: Final = {
 }
 
 
-def world(seed: int, days: float, databases: int = 2, lanes: int = 6) -> World:
+def world(seed: int, days: float, databases: int = 2, lanes: int = 12) -> World:
     """The fleet of a seed over so many days."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     span = Span(EPOCH, EPOCH + days * DAY)
