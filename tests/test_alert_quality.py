@@ -55,6 +55,22 @@ def test_one_cause_is_one_message() -> None:
     assert [[dict(each.labels)["severity"] for each in message.new] for message in messages] == [["critical"]]
 
 
+def test_what_was_muted_meanwhile_is_no_news() -> None:
+    """An alert that ends and comes again while it is muted is told once; one that was seen to end is told anew."""
+    labels = {"organization": "acme", "database": "shop", "deploy_request": "7"}
+    stale = episode("PlanetScaleExporterPollStale", "critical", 4000, 6000, **labels)
+
+    def told(*times: tuple[float, float]) -> int:
+        name = "PlanetScaleDeployCutoverExpiring"
+        alerts = [episode(name, "critical", start, end, **labels) for start, end in times]
+        messages = Alertmanager.read(SHIPPED).messages([*alerts, stale])
+        return sum(each in message.new for message in messages for each in alerts)
+
+    assert told((0, 9000)) == 1
+    assert told((0, 5000), (5500, 9000)) == 1
+    assert told((0, 2000), (3000, 9000)) == 2
+
+
 def test_what_is_right_and_what_is_false() -> None:
     """An alert within its incident is right, its return a flap, one elsewhere false; the delay counts from the due."""
     incident = Incident(FAILED, "critical", 0, 100, 5000, "it", (("database", "shop"),))
@@ -70,6 +86,7 @@ def test_a_copy_does_all_its_work() -> None:
     def copy(*held: Interruption) -> Copy:
         return work_out(random.Random(1), 0, 1000, held, skew=1, eta=EtaKind.WHOLE)  # noqa: S311 - no secret
 
+    assert copy().since(99) < copy().since(100) == pytest.approx(1000)
     plain, stalled = copy(), copy(Interruption(Hold.STALL, 400, 700))
     thrown = copy(Interruption(Hold.FAILOVER, 400, 700))
     assert plain.finish == pytest.approx(1000)
@@ -98,6 +115,7 @@ def test_a_small_fleet_is_told_what_it_should_be(program: Callable[..., Path]) -
     rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in done.stdout.splitlines()]
     alerts = {(row[0], row[1]): row for row in rows if len(row) > 6 and row[1] in {"critical", "warning", "info", "-"}}
     assert {float(row[6]) for (_, severity), row in alerts.items() if severity == "critical"} == {0.0}
+    assert {tuple(row[1:]) for row in rows if row[0].startswith("three restarts")} == {("1", "1", "1")}
     told = [row for row in alerts.values() if row[2] != "0" and row[1] == "critical"]
     assert told
     assert {row[3] for row in told} == {"1.00"}

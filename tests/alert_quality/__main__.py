@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .document import write
 from .evaluating import ALERTMANAGER, ALERTS, RECORDINGS, Case, Outcome, evaluate
-from .report import eta_table, naive_table, table
+from .report import eta_table, naive_table, restarts_table, table
 
 TUNE, REPORT = "0-5", "100-105"
 
@@ -39,7 +39,8 @@ def main() -> int:
 
 def _print(outcomes: list[Outcome], *, explain: str) -> None:
     days = sum(outcome.deploy_days for outcome in outcomes)
-    for lines in ([f"{days:.0f} deploy-days"], table(outcomes), naive_table(outcomes), eta_table(outcomes)):
+    tables = (table, restarts_table, naive_table, eta_table)
+    for lines in ([f"{days:.0f} deploy-days"], *(each(outcomes) for each in tables)):
         sys.stdout.write("\n".join([*lines, "", ""]))
     for number, outcome in enumerate(outcomes):
         for (name, severity), score in outcome.scores.items():

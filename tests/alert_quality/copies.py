@@ -102,11 +102,11 @@ class Copy:
         ratio = min(1.0, self.work(written) * self.skew)
         return Seen(math.floor(100 * ratio + 1e-9), self._eta(written, ratio), written, self._throttled(written))
 
-    def full_since(self) -> float:
-        """When the percentage first stands at 99 or more."""
+    def since(self, percent: float) -> float:
+        """When it first stands at so many percent, as far as is told."""
         for leg, following in zip(self.legs, (*self.legs[1:], None), strict=True):
             end = following.start if following else self.finish
-            wanted = 0.99 / self.skew
+            wanted = percent / 100 / self.skew
             if leg.work >= wanted:
                 return leg.start
             if leg.rate and leg.work + (end - leg.start) * leg.rate >= wanted:

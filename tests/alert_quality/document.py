@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from .evaluating import ROOT, STALLED, Outcome
+from .evaluating import ROOT, Outcome
 from .judging import kinds
-from .report import eta_table, naive_table, table
+from .report import eta_table, naive_table, restarts_table, table
+from .restarts import STALLED
 
 DOCUMENT: Final = ROOT / "docs/alert-quality.md"
 PICTURE: Final = ROOT / "docs/images/alert-quality.svg"
@@ -27,6 +28,7 @@ def write(outcomes: Sequence[Outcome], seeds: range, days: float) -> None:
     what = f"Seeds {seeds[0]} to {seeds[-1]}, {days:g} days each: {total:.0f} deploy-days."
     parts = (
         [what, "", "![False alarms by rule](images/alert-quality.svg)", "", *table(outcomes)],
+        ["Messages about one stall:", "", *restarts_table(outcomes)],
         ["Rules that people write first, for the same stalls:", "", *naive_table(outcomes)],
         ["The error of the time left, as a share of what was really left (median):", "", *eta_table(outcomes)],
     )

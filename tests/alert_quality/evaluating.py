@@ -5,7 +5,8 @@ import logging
 import math
 import pickle
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ from .messages import Alertmanager
 from .prometheus import Answer, Prometheus, samples_of, serving
 from .recording import Recorded, record
 from .remote_write import Labels, Samples
+from .restarts import CASES, STALLED, Told, told
+from .restarts import world as restarted
 from .rules import Alert, Episode, Recording, episodes, read
 from .worlds import world
 
@@ -30,7 +33,6 @@ ALERTMANAGER: Final = ROOT / "deploy/alertmanager/alertmanager.yml"
 CACHE: Final = ROOT / "build/alert-quality"
 STEP: Final = 60.0
 """Seconds between two scrapes and two evaluations."""
-STALLED: Final = "PlanetScaleDeployOperationStalled"
 _OPERATION: Final = "organization, database, deploy_request, keyspace, table, operation, operation_id"
 _RUNS: Final = f'max by ({_OPERATION}) (planetscale_deploy_operation_state{{state="in_progress"}}) == 1'
 _PROGRESS: Final = "planetscale_deploy_operation_progress_percentage[30m]"
@@ -61,26 +63,50 @@ class Outcome:
     scores: dict[Kind, Score]
     naive: dict[str, Score]
     etas: EtaErrors
+    restarts: dict[str, Told]
 
 
 def evaluate(case: Case) -> Outcome:
-    """Judge a case's rules on its world."""
+    """Judge a case's rules on its world, and on a stall through restarts."""
     made = world(case.seed, case.days)
-    recorded = recorded_once(made, case)
-    with tempfile.TemporaryDirectory() as folder, serving(case.program, Path(folder)) as server:
-        server.write(samples_of(recorded))
-        start = (made.span.start // STEP + 1) * STEP
-        times = [start + STEP * number for number in range(int((made.span.end - start) // STEP) + 1)]
+    with _given(case, recorded_once(made, case)) as server:
+        times = _times(made)
         answers = _recordings(server, read(case.recordings), made)
-        alerts = [rule for rule in read(case.rules) if isinstance(rule, Alert)]
-        fired = _alerts(server, alerts, made, times)
+        fired = _alerts(server, _rules(case), made, times)
         messages = Alertmanager.read(case.alertmanager).messages(fired)
         return Outcome(
             made.deploy_days(),
             judge(incidents(made), fired, messages, made.span),
             {name: _naive(server, expr, made, times) for name, expr in NAIVE.items()},
             eta_errors(made, answers),
+            {name: through_restarts(case, outage=outage) for name, outage in CASES.items()},
         )
+
+
+def through_restarts(case: Case, *, outage: bool) -> Told:
+    """How often one stall is told while the exporter is restarted."""
+    made = restarted(case.seed, outage=outage)
+    with _given(case, _recorded(made)) as server:
+        fired = _alerts(server, _rules(case), made, _times(made))
+    return told(Alertmanager.read(case.alertmanager).messages(fired))
+
+
+@contextmanager
+def _given(case: Case, recorded: dict[str, Recorded]) -> Iterator[Prometheus]:
+    """A Prometheus with these samples."""
+    with tempfile.TemporaryDirectory() as folder, serving(case.program, Path(folder)) as server:
+        server.write(samples_of(recorded))
+        yield server
+
+
+def _rules(case: Case) -> list[Alert]:
+    return [rule for rule in read(case.rules) if isinstance(rule, Alert)]
+
+
+def _times(made: World) -> list[float]:
+    """When rules are evaluated."""
+    start = (made.span.start // STEP + 1) * STEP
+    return [start + STEP * number for number in range(int((made.span.end - start) // STEP) + 1)]
 
 
 def recorded_once(made: World, case: Case) -> dict[str, Recorded]:
@@ -89,13 +115,17 @@ def recorded_once(made: World, case: Case) -> dict[str, Recorded]:
     if path.exists():
         kept: dict[str, Recorded] = pickle.loads(path.read_bytes())  # noqa: S301 - our own file
         return kept
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    recorded = record(made, STEP, _is_wanted)
+    recorded = _recorded(made)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_bytes(pickle.dumps(recorded))
     partial.replace(path)
     return recorded
+
+
+def _recorded(made: World) -> dict[str, Recorded]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    return record(made, STEP, _is_wanted)
 
 
 def _fingerprint() -> str:

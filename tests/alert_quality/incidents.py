@@ -11,6 +11,8 @@ from .deploys import Deploy, Incident, Row, Span, World
 MINUTE: Final = 60.0
 SLACK: Final = 4 * MINUTE
 """What ends so shortly after its threshold need not be told."""
+FULL: Final = 99
+"""At so many percent a copy is in its tail."""
 PACES: Final = 3
 """A stall counts from so many times what a percent takes."""
 
@@ -63,7 +65,7 @@ def _row(deploy: Deploy, row: Row) -> Iterator[Incident]:
     whole = _subject(deploy)
     subject = _Subject(f"{whole.name} {row.id}", (*whole.labels, ("operation_id", row.id)))
     left = deploy.left("in_progress") or math.inf
-    end, full = min(row.copy.finish, left), row.copy.full_since()
+    end, full = min(row.copy.finish, left), row.copy.since(FULL)
     if row.locked:
         locked = Span(row.locked.start, min(row.locked.end, left))
         yield subject.told("DeployTableLocked", "critical", locked, 5 * MINUTE, cause="locked")
@@ -71,8 +73,10 @@ def _row(deploy: Deploy, row: Row) -> Iterator[Incident]:
         before = Span(deploy.queued, row.copy.start)
         yield subject.told("DeployDropsRecentlyUsedTable", "warning", before, cause="drops")
     if full < end:
-        # The last percent, which an estimate that is too low reaches long before the copy ends.
-        due = _alone(deploy, row, Span(full, end)) - full + max(2 * HOUR, PACES * row.copy.pace(full))
+        # The last percent, which an estimate that is too low reaches long before the copy ends; 100 is an advance, too.
+        last = row.copy.since(100)
+        alone = max(_alone(deploy, row, Span(full, end)), last if last < end else full)
+        due = alone - full + max(2 * HOUR, PACES * row.copy.pace(full))
         yield subject.told("DeployOperationTailTooLong", "warning", Span(full, end), due, cause="tail")
     for span in _waits(deploy, row, Span(full, left)):
         yield subject.untold("DeployOperationTailTooLong", "warning", span)
@@ -105,7 +109,7 @@ def _waits(deploy: Deploy, row: Row, full: Span) -> Iterator[Span]:
     for sibling in deploy.rows:
         if sibling is not row:
             held = [Span(each.start, each.end) for each in sibling.copy.interruptions if not each.speed]
-            for span in (*held, Span(sibling.copy.full_since(), sibling.copy.finish)):
+            for span in (*held, Span(sibling.copy.since(FULL), sibling.copy.finish)):
                 both = Span(max(span.start, full.start), min(span.end, full.end))
                 if both.start < both.end:
                     yield both
@@ -115,7 +119,7 @@ def _alone(deploy: Deploy, row: Row, span: Span) -> float:
     """From when on no sibling advances: one that does is a reason to wait."""
     since = span.start
     for sibling in deploy.rows:
-        moves = Span(sibling.copy.start, min(sibling.copy.finish, sibling.copy.full_since()))
+        moves = Span(sibling.copy.start, min(sibling.copy.finish, sibling.copy.since(FULL)))
         if sibling is not row and moves.start < span.end and moves.end > since:
             since = moves.end
     return since

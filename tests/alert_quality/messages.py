@@ -1,7 +1,8 @@
 """How many messages the shipped Alertmanager configuration makes of alerts: routes, inhibition, groups and their waits.
 
-A model of Alertmanager's dispatcher and inhibitor, event by event; silences, mute times and what is told of resolved
-alerts are left out. Facts: the configuration's documentation (route, inhibit_rule).
+A model of Alertmanager's dispatcher, inhibitor and notification log, event by event; silences, mute times, repetitions
+and what is told of resolved alerts are left out. Facts: the configuration's documentation (route, inhibit_rule), and
+`MuteStage` and `DedupStage` in notify/notify.go.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from .rules import Episode, seconds
+from .rules import Episode, Labels, seconds
 
 _MATCHER: Final = re.compile(r'\s*(\w+)\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*$')
 
@@ -136,20 +137,31 @@ class _Alert:
 
     def speaks(self, at: float) -> bool:
         """Whether it fires and is not muted."""
-        firing = self.episode.start <= at < self.episode.end
-        return firing and not any(start <= at < end for start, end in self.muted)
+        return self.episode.start <= at < self.episode.end and not self.mute(at)
+
+    def ended(self, before: float, at: float) -> bool:
+        """Whether it has ended between two times and that is told."""
+        return before < self.episode.end <= at and not self.mute(at)
+
+    def mute(self, at: float) -> bool:
+        """Whether something mutes it."""
+        return any(start <= at < end for start, end in self.muted)
 
 
 def _notified(route: Route, members: list[_Alert]) -> Iterator[Message]:
     """The flushes of one group that tell something new: first after `group_wait`, then every `group_interval`."""
-    told: set[int] = set()
+    told: set[Labels] = set()
     members = sorted(members, key=lambda each: each.episode.start)
     at, last = members[0].episode.start + route.group_wait, max(each.episode.end for each in members)
+    before = at
     while at < last + route.group_interval:
-        firing = {index for index, each in enumerate(members) if each.speaks(at)}
-        if firing - told:
-            yield Message(at, route.receiver, tuple(members[index].episode for index in sorted(firing - told)))
-        told = firing
+        firing = {each.episode.labels: each.episode for each in members if each.speaks(at)}
+        if new := firing.keys() - told:
+            yield Message(at, route.receiver, tuple(firing[labels] for labels in sorted(new)))
+        # What was told last is remembered until something else is: what was muted meanwhile is no news.
+        if new or any(each.ended(before, at) for each in members):
+            told = {*firing}
+        before = at
         if not any(each.episode.start <= at < each.episode.end for each in members):
             # The group is gone; the next alert makes it anew.
             following = [each.episode.start for each in members if each.episode.start > at]

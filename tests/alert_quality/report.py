@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from .etas import POINTS, SOURCES, EtaErrors, quality
-from .evaluating import STALLED, Outcome
+from .evaluating import Outcome
 from .judging import Score, kinds
+from .restarts import CASES, STALLED
 
 NONE = "-"
 _COLUMNS = (
@@ -59,6 +60,16 @@ def eta_table(outcomes: Iterable[Outcome]) -> list[str]:
         found = [quality(errors[source, point]) for point in POINTS]
         cells = [f"{_percent(each.error)} ({_percent(each.told)} told)" for each in found]
         lines.append(f"| {source} | {' | '.join(cells)} |")
+    return lines
+
+
+def restarts_table(outcomes: Sequence[Outcome]) -> list[str]:
+    """In how many worlds one stall was one warning and one page."""
+    lines = ["| a stall of 8 hours, and | worlds | just one warning | just one page |", "|---|--:|--:|--:|"]
+    for name in CASES:
+        found = [outcome.restarts[name] for outcome in outcomes]
+        ones = [sum(count == 1 for count in counts) for counts in zip(*found, strict=True)]
+        lines.append(f"| {name} | {len(found)} | {' | '.join(map(str, ones))} |")
     return lines
 
 
