@@ -14,17 +14,17 @@ from exporter.planetscale.client import PlanetScale
 from exporter.planetscale.errors import NotFoundError, PlanetScaleError, RateLimitedError
 from exporter.planetscale.slots import Slots
 from exporter.polling import aging, needs
+from exporter.polling.agenda import Agenda
 from exporter.polling.asking import ask
 from exporter.polling.endings import EndingObserver, Endings
 from exporter.polling.exported import Exported
 from exporter.polling.fleet import Fleet, Limits
-from exporter.polling.hints import Hints
 from exporter.polling.jobs import Job
-from exporter.polling.pace import Timing, interval_of, rank_of
+from exporter.polling.pace import Timing
 from exporter.polling.plan import Plan
-from exporter.polling.schedule import Entry, Rank, Schedule, Wait, again, back_off, decide
+from exporter.polling.schedule import Entry, Wait, back_off, decide
 from exporter.polling.skips import Skips
-from exporter.polling.snapshot import Key, Moment, Scope, SnapshotStore, TargetStatus
+from exporter.polling.snapshot import Key, Moment, SnapshotStore, TargetStatus
 
 MAX_RUNNING: Final = 20
 _TICK: Final = 1.0
@@ -86,17 +86,14 @@ class Poller:
         endings = Endings(observer, since=self._clock.time())
         self._fleet = Fleet(assignment.plan, assignment.limits, endings)
         self._exported = Exported(self._fleet)
-        self._schedule = Schedule()
         self._skips = Skips(observer.skipped)
-        self._hints = Hints()
-        self._jobs: dict[Scope, frozenset[Job]] = {}
-        self._running = 0
         self._broken: set[Job] = set()
+        self._agenda = Agenda(self._fleet, assignment.timing, self._clock.monotonic, self._forget)
+        self._running = 0
         self._wakeup = asyncio.Event()
         self._ready = False
         self._told_budget = False
         self._rounds = 0
-        self._sync(self._fleet.scopes())
 
     @property
     def is_ready(self) -> bool:
@@ -108,25 +105,20 @@ class Poller:
         """Take other settings; what is known of what they still cover stays."""
         self._assignment = assignment
         self._fleet.replan(assignment.plan, assignment.limits, self._clock.now())
-        for entry in list(self._schedule):
-            entry.interval = self._interval(entry.job)
-            self._hasten(entry.job, self._clock.monotonic() + entry.interval)
-        self._sync({*self._jobs, *self._fleet.scopes()})
+        self._agenda.retime(assignment.timing)
         self._told_budget = False
         self._publish()
         self._wakeup.set()
 
     def retry(self, is_concerned: Callable[[str], bool]) -> None:
         """Try at once what fails in the organisations concerned: their credentials have changed."""
-        self._hasten_failing(is_concerned)
+        self._agenda.retry(is_concerned)
         self._wakeup.set()
 
     def hint(self, key: Key) -> bool:
         """Something happened to a deploy request: poll what tells about it; False where nobody watches it."""
-        jobs = needs.telling(self._fleet, key)
-        self._hints.take(jobs)
         self._wakeup.set()
-        return bool(jobs)
+        return self._agenda.hint(key)
 
     async def run(self) -> None:
         """Poll until cancelled; polls under way are cancelled with it."""
@@ -139,7 +131,7 @@ class Poller:
                 if now - housekeeping >= _TICK:
                     housekeeping = now
                     self._pass_time()
-                self._follow_hints(now)
+                self._agenda.follow_hints(now)
                 await self._step(now, polls)
 
     async def silence(self) -> None:
@@ -161,7 +153,7 @@ class Poller:
             with self._slots.waiting():
                 await self._sleep(_TICK)
         else:
-            match decide(self._schedule, self._slots.budget, now, self._is_first_of_target):
+            match decide(self._agenda.schedule, self._slots.budget, now, self._is_first_of_target):
                 case Entry() as entry:
                     self._start(entry, now, polls)
                     # Lets the poll take its slot before the next one is considered.
@@ -186,7 +178,7 @@ class Poller:
     # -- one poll
 
     def _start(self, entry: Entry, now: float, polls: asyncio.TaskGroup) -> None:
-        self._schedule.start(entry, now)
+        self._agenda.schedule.start(entry, now)
         self._observer.poll_started(now - entry.due)
         self._running += 1
         polls.create_task(self._poll(entry, now), name=str(entry.job)).add_done_callback(self._ended)
@@ -216,99 +208,50 @@ class Poller:
 
     def _worked(self, entry: Entry, started: float, requests: int) -> None:
         job = entry.job
-        if job in self._schedule:
+        if job in self._agenda.schedule:
             self._fleet.outcomes.worked(job)
         self._broken.discard(job)
         log.debug("polled", target=job.subject, poll=job.kind.value, requests=requests)
-        outage_is_over = entry.failures > 1
-        entry.failures = 0
-        entry.interval = self._interval(job)
-        self._schedule.finish(entry, again(entry, started, entry.interval), rank_of(job, self._fleet), requests)
-        self._sync([job.scope] if job.database else self._fleet.scopes())
-        if outage_is_over:
-            self._hasten_failing(lambda organization: organization == job.organization)
+        self._agenda.worked(entry, started, requests)
 
     def _failed(self, entry: Entry, reason: str, error: str, *, not_found: bool = False) -> None:
-        job, timing, now = entry.job, self._assignment.timing, self._clock.monotonic()
-        self._fail(job, reason, error, not_found=not_found)
-        entry.failures += 1
-        entry.interval = self._interval(job)
-        due = now + back_off(entry.failures, timing.interval, timing.idle_interval, random.random())  # noqa: S311 - jitter
+        timing, now = self._assignment.timing, self._clock.monotonic()
+        self._fail(entry.job, reason, error, not_found=not_found)
+        due = now + back_off(entry.failures + 1, timing.interval, timing.idle_interval, random.random())  # noqa: S311 - jitter
         if reason == RateLimitedError.reason:
             due = self._slots.budget.paused_until(now) or now
-        self._schedule.finish(entry, due, rank_of(job, self._fleet), entry.requests)
-        self._sync([job.scope])
+        self._agenda.failed(entry, due)
 
     def _fail(self, job: Job, reason: str, error: str, *, not_found: bool = False) -> None:
         self._observer.poll_failed(reason)
-        if job in self._schedule:
+        if job in self._agenda.schedule:
             log.debug("poll_failed", target=job.subject, poll=job.kind.value, reason=reason, error=error)
             aging.failed(self._fleet, job, error, self._clock.now(), not_found=not_found)
 
-    # -- what follows from answers and from time
+    def _forget(self, job: Job) -> None:
+        """Nothing asks this any more."""
+        self._fleet.outcomes.forget(job)
+        self._skips.forget(job)
+        self._broken.discard(job)
 
-    def _interval(self, job: Job) -> float:
-        return interval_of(job, self._fleet, self._assignment.timing)
-
-    def _sync(self, scopes: Iterable[Scope]) -> None:
-        """Let the schedule hold the jobs that the scopes need now."""
-        now = self._clock.monotonic()
-        for scope in scopes:
-            needed, had = needs.jobs(self._fleet, scope), self._jobs.pop(scope, frozenset())
-            for job in had - needed:
-                self._schedule.remove(job)
-                self._fleet.outcomes.forget(job)
-                self._skips.forget(job)
-                self._broken.discard(job)
-            for job in sorted(needed - had):
-                self._schedule.add(job, now, rank_of(job, self._fleet, first=True), self._interval(job))
-            for job in needed & had:
-                self._press(job, now)
-            if needed:
-                self._jobs[scope] = needed
-
-    def _press(self, job: Job, now: float) -> None:
-        """Ask at once where an answer made an earlier question pressing."""
-        entry = self._schedule.entry(job)
-        began_to_move = entry.interval > self._interval(job)
-        if not entry.failures and (began_to_move or needs.is_last_look(self._fleet, job)):
-            self._hasten(job, now)
-
-    def _hasten(self, job: Job, due: float) -> None:
-        entry = self._schedule.entry(job)
-        self._schedule.hasten(job, due, rank_of(job, self._fleet, first=entry.first))
-
-    def _hasten_failing(self, is_concerned: Callable[[str], bool]) -> None:
-        """Do not let what fails wait for its next try: others of the organisation work again, or will now."""
-        for entry in list(self._schedule):
-            if entry.failures and is_concerned(entry.job.organization):
-                self._hasten(entry.job, self._clock.monotonic())
-
-    def _follow_hints(self, now: float) -> None:
-        """Let what was hinted at be due; what runs already may have been asked too early, and is asked again."""
-        for job in self._hints.ripe(now):
-            if job not in self._schedule:
-                self._hints.followed(job, now)
-            elif not self._schedule.entry(job).running:
-                self._schedule.hasten(job, now, Rank.TOLD)
-                self._hints.followed(job, now)
+    # -- what follows from time
 
     def _pass_time(self) -> None:
         now = self._clock.monotonic()
         limits = self._assignment.limits
-        late = self._schedule.late(now, limits.stale_after)
+        late = self._agenda.schedule.late(now, limits.stale_after)
         for entry in late:
             message = f"it was due {limits.stale_after:.0f}s ago and could not start; see api.requests_per_minute"
             self._fail(entry.job, "late", message)
         changed = aging.pass_time(self._fleet, self._clock.now())
-        self._sync(changed)
+        self._agenda.sync(changed)
         self._tell_budget()
         if late or changed:
             self._publish()
 
     def _tell_budget(self) -> None:
         """Say once when the budget is too small, and how large it would have to be."""
-        needed, limit = self._schedule.requests_per_minute(), self._slots.budget.limit
+        needed, limit = self._agenda.schedule.requests_per_minute(), self._slots.budget.limit
         if needed is not None and needed > limit and not self._told_budget:
             self._told_budget = True
             log.warning(
