@@ -15,7 +15,7 @@ import random
 import resource
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -247,8 +247,8 @@ def compare(page: str, last: dict[str, bytes], report: Report) -> None:
             ]
 
 
-async def fuzz(loop: VirtualLoop, answers: int, seed: int) -> Report:
-    """Poll until so many answers were given."""
+async def fuzz(loop: VirtualLoop, answers: int, seed: int, tell: Callable[[Report], object] = lambda _: None) -> Report:
+    """Poll until so many answers were given; *tell* is called ten times on the way."""
     report, now = Report(), clock(loop)
     simulator = Simulator(now.time, requests_per_minute=10**9, remembers=0)
     token = simulator.add_organization("acme")
@@ -273,7 +273,8 @@ async def fuzz(loop: VirtualLoop, answers: int, seed: int) -> Report:
             compare(exposition.render(store.current, "", "", ()).body.decode(), spoiled.last, report)
             if report.answers >= measured:
                 report.measure()
-                measured += answers // 4
+                measured += answers // 10
+                tell(report)
         if task.done():
             report.wrong.append(f"the poll loop has died: {task.exception()!r}")
         task.cancel()
@@ -287,7 +288,11 @@ async def fuzz(loop: VirtualLoop, answers: int, seed: int) -> Report:
 def main(answers: int = 1_000_000, seed: int = 1) -> int:
     """Print the report; 1 when something was wrong."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    report = run(lambda loop: fuzz(loop, answers, seed))
+
+    def tell(report: Report) -> None:
+        sys.stderr.write(f"{report.answers:,} answers, {report.compared:,} operations compared\n")
+
+    report = run(lambda loop: fuzz(loop, answers, seed, tell))
     sys.stdout.write("\n".join([str(report), *report.wrong[:20], ""]))
     return int(bool(report.wrong))
 
