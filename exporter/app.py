@@ -5,7 +5,6 @@ client and plan are *swapped* by a reload.
 """
 
 import asyncio
-import gc
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -245,7 +244,6 @@ async def serve(
                     task.add_done_callback(reloads.discard)
 
                 signals.pass_on(loop, stop.set, hang_up)
-                gc.freeze()  # what was imported never goes: a full collection need not look at it while all wait
                 log.info("listening", port=listener.port, version=version(), targets=len(settings.targets))
                 announce(listener)
                 await stop.wait()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -17,7 +18,7 @@ from exporter.settings.command_line import read
 from exporter.webhook_secrets import WebhookSecrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
 _BAD_CONFIGURATION = 2
 _INTERRUPTED = 130
@@ -75,7 +76,7 @@ def _serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     from exporter.app import serve  # noqa: PLC0415 - half a second that mistakes and probes need not wait for
 
     _configure_log(settings, argv, environ)
-    return asyncio.run(serve(settings, credentials, lambda: configure(argv, environ)))
+    return _run_loop(serve(settings, credentials, lambda: configure(argv, environ)))
 
 
 def _check(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -83,7 +84,7 @@ def _check(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     from exporter.check import check  # noqa: PLC0415 - no other command pays for it
 
     _configure_log(settings, argv, environ)
-    return asyncio.run(check(settings, credentials))
+    return _run_loop(check(settings, credentials))
 
 
 def _demo(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -91,7 +92,14 @@ def _demo(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     from exporter.demo import demo  # noqa: PLC0415 - the simulator, which serving never needs
 
     _configure_log(settings, argv, environ, demo=True)
-    return asyncio.run(demo(settings))
+    return _run_loop(demo(settings))
+
+
+def _run_loop(main: Coroutine[Any, Any, int]) -> int:
+    """Run it to its exit code. The garbage collector, which starts here, leaves what was imported alone."""
+    gc.freeze()
+    gc.enable()
+    return asyncio.run(main)
 
 
 def _configure_log(settings: Settings, argv: Sequence[str], environ: Mapping[str, str], *, demo: bool = False) -> None:

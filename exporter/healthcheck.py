@@ -33,26 +33,32 @@ def healthcheck(url: str) -> int:
 def _problem(url: str) -> str | None:
     where = urlsplit(url)
     host = where.hostname or ""
-    plain = http.client.HTTPConnection(host, where.port, timeout=_TIMEOUT)
-    problem = _asked(plain, where.path)
-    if problem is None or problem.startswith("answers"):
-        return problem
-    # It may speak TLS (web.config_file). Whose certificate it has does not matter here: this is the same machine.
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    secure = http.client.HTTPSConnection(host, where.port, timeout=_TIMEOUT, context=context)
-    answer = _asked(secure, where.path)
-    return answer if answer is None or answer.startswith("answers") else problem
+    try:
+        status = _status(http.client.HTTPConnection(host, where.port, timeout=_TIMEOUT), where.path)
+    except _NoAnswerError as problem:
+        # It may speak TLS (web.config_file). Whose certificate it has does not matter here: this is the same machine.
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        secure = http.client.HTTPSConnection(host, where.port, timeout=_TIMEOUT, context=context)
+        try:
+            status = _status(secure, where.path)
+        except _NoAnswerError:
+            return str(problem)
+    return None if status == _OK else f"answers {status}"
 
 
-def _asked(connection: http.client.HTTPConnection, path: str) -> str | None:
+def _status(connection: http.client.HTTPConnection, path: str) -> int:
+    """The status of the answer. Raises _NoAnswerError when there is none."""
     try:
         connection.request("GET", path)
-        status = connection.getresponse().status
+        return connection.getresponse().status
     except OSError as error:
-        return f"does not answer: {error.strerror or 'timed out'}".lower()
+        raise _NoAnswerError(f"does not answer: {error.strerror or 'timed out'}".lower()) from None
     except http.client.HTTPException:
-        return "does not answer in HTTP"
+        raise _NoAnswerError("does not answer in HTTP") from None
     finally:
         connection.close()
-    return None if status == _OK else f"answers {status}"
+
+
+class _NoAnswerError(Exception):
+    """Nobody answered in the protocol that was tried; the text says why."""

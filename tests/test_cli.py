@@ -182,9 +182,9 @@ def test_configure_reads_anew(tmp_path: Path) -> None:
 
 
 def test_a_start_imports_nothing_that_it_does_not_need() -> None:
-    """The page's templates, the simulator and the other commands are loaded when they are used."""
+    """The page's templates, YAML, the simulator and the other commands are loaded when they are used."""
     imported = subprocess.check_output(
         [sys.executable, "-c", "import sys, exporter.cli, exporter.app; print(*sys.modules)"], text=True
     ).split()
     assert "exporter.web.page" in imported
-    assert {"jinja2", "exporter.simulator", "exporter.check", "exporter.healthcheck"}.isdisjoint(imported)
+    assert {"jinja2", "yaml", "exporter.simulator", "exporter.check", "exporter.healthcheck"}.isdisjoint(imported)

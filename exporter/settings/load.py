@@ -11,7 +11,7 @@ from pydantic_settings import InitSettingsSource
 
 from exporter.credentials import Credentials
 from exporter.mistakes import ConfigError, given, shown, suggestion
-from exporter.settings import command_line, environment, logins, yaml_file
+from exporter.settings import command_line, environment, logins
 from exporter.settings.table import CONFIG_FILE, SECTIONS, SETTINGS, TARGETS
 from exporter.settings.tree import Api, Login, Settings
 
@@ -113,6 +113,8 @@ def _layers(line: CommandLine, environ: Mapping[str, str]) -> tuple[list[_Layer]
     source, path = next(((source, path) for source, path in named.items() if path is not None), (None, None))
     if source is None or path is None:
         return [flags, variables, _Layer({}, str)], ()
+    from exporter.settings import yaml_file  # noqa: PLC0415 - PyYAML, which only a file needs
+
     try:
         file = _Layer(yaml_file.read(path, source), partial(yaml_file.named, path))
     except ConfigError as error:

@@ -58,7 +58,12 @@ class Section(BaseModel):
     """One part of the tree."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, regex_engine="python-re"
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        regex_engine="python-re",
+        defer_build=True,  # the tree builds its parts once more
     )
 
 

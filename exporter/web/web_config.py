@@ -8,7 +8,6 @@ import re
 import ssl
 from typing import Annotated, Any, Final, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
@@ -114,6 +113,8 @@ class WebConfig(_Section):
 def parse(path: str, text: bytes) -> WebConfig:
     """The file's contents. Raises ConfigError with one line for each mistake, without values: some are secrets."""
     where = f"web.config_file: {path}"
+    import yaml  # noqa: PLC0415 - only a file needs it
+
     try:
         said = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
