@@ -58,7 +58,9 @@ Header = Literal[
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True
+    )  # the whole builds its parts once more
 
 
 class TLS(_Section):
