@@ -335,7 +335,7 @@ async def test_a_failed_one_stays_while_it_is_open(loop: VirtualLoop, state: str
     simulator = simulated(loop)
     simulator.add_deploy_request("acme", "shop", scenario((30, "queued"), (600, "in_progress"), (FOREVER, state)))
     async with polling(loop, simulator, "acme") as polled:
-        await asyncio.sleep(5 * HOUR)
+        await asyncio.sleep(2 * HOUR)
         assert states(polled) == {"acme/shop/1": state}
         assert polled.status("acme", "shop", 1).operations.ok
         simulator.close_deploy_request("acme", "shop", 1)
@@ -641,7 +641,7 @@ async def test_configured_and_discovered_is_one(loop: VirtualLoop) -> None:
         (status,) = polled.snapshot.deploy_requests
         assert status.configured
         assert len(simulator.asked("operations")) == pytest.approx(10, abs=1)
-        await asyncio.sleep(3 * HOUR)
+        await asyncio.sleep(1.5 * HOUR)
         assert states(polled) == {"acme/shop/1": "complete"}
 
 
@@ -657,7 +657,7 @@ async def test_a_found_one_becomes_numbered_and_back(loop: VirtualLoop, watched:
         kept = polled.status("acme", "shop", 1)
         assert kept.configured
         assert kept.watched
-        await asyncio.sleep(3 * HOUR)
+        await asyncio.sleep(1.5 * HOUR)
         assert states(polled) == {"acme/shop/1": "complete"}
         polled.reload("acme/shop/1")
         await asyncio.sleep(100)

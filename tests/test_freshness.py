@@ -204,6 +204,7 @@ def test_with_enough_budget_nothing_is_late(loads: list[Load], latency: float) -
         assert max(happened.gaps(number, after=2 * WINDOW * jobs / limit), default=0) <= load.interval + WINDOW
 
 
+@pytest.mark.slow
 @virtually
 async def test_the_goal(loop: VirtualLoop) -> None:
     """200 databases, 400 deploy requests, 300 requests a minute: all found within 90 s, never older than a minute."""

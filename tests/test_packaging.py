@@ -60,6 +60,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     assert shipped == {str(path.relative_to(ROOT)) for path in package}
 
 
+@pytest.mark.slow
 def test_the_sources_can_be_tested(tmp_path: Path) -> None:
     """Whoever unpacks the sdist has what tests and make need, and the tests run there."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
