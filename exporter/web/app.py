@@ -14,7 +14,7 @@ from exporter.web.view import Choice, view
 from exporter.web.webhook import MAX_BYTES
 
 _LONGEST_NAME = 100
-_CHUNK = 256 << 10  # in bytes
+_CHUNK = 1 << 20  # in bytes
 
 
 class _Scrape(NamedTuple):
