@@ -89,6 +89,36 @@ async def test_eta_tells_when_the_copy_ends(stage: Stage) -> None:
     assert row["eta_seconds"] == pytest.approx(36 * HOUR, rel=0.05)
 
 
+async def test_eta_rises_between_two_percents_unless_it_is_finer(stage: Stage) -> None:
+    """Where it follows from the whole percentage the ETA rises until the next one, as in a stall; a finer one falls."""
+    rises = []
+    for fine in (False, True):
+        number = stage.play(
+            replace(SCENARIOS["long_copy"], fine_eta=fine), "in_progress", 36.2 * HOUR, into_branch=str(fine)
+        )
+        (before,) = await stage.rows(number)
+        stage.clock.advance(10 * MINUTE)
+        (after,) = await stage.rows(number)
+        assert before["progress_percentage"] == after["progress_percentage"] == 50
+        rises.append(after["eta_seconds"] - before["eta_seconds"])
+    assert rises == [pytest.approx(10 * MINUTE, abs=90), pytest.approx(-10 * MINUTE, abs=90)]
+
+
+async def test_an_uneven_copy_pauses_and_comes_to_its_end_in_time(stage: Stage) -> None:
+    """A copy like a real one never goes back, stands still at times, and ends when a steady one would."""
+    stage.play(replace(SCENARIOS["long_copy"], uneven=True), "in_progress")
+    seen = []
+    for _ in range(72):
+        seen.append((await stage.rows())[0]["progress_percentage"])
+        stage.clock.advance(HOUR)
+    steps = [later - earlier for earlier, later in pairwise(seen)]
+    assert (seen[0], min(steps)) == (0, 0)
+    assert max(steps) >= 2
+    assert seen[-1] >= 97
+    stage.clock.advance(MINUTE)
+    assert await stage.state() == "complete_pending_revert"
+
+
 async def test_eta_is_null_before_the_first_percent(stage: Stage) -> None:
     """A copy that has just begun has no ETA."""
     stage.play("long_copy", "in_progress")

@@ -23,6 +23,7 @@ class Role:
         closes: Minutes after the beginning of the turn at which somebody closes it.
         parallel: Whether to move it to the parallel lane.
         into: The branch it goes into.
+        fine_eta: Whether its ETA is finer than its percentage.
     """
 
     scenario: str
@@ -33,6 +34,7 @@ class Role:
     closes: float = FOREVER
     parallel: bool = False
     into: str = "main"
+    fine_eta: bool = False
 
 
 # Minutes that a turn takes, and what is played in it. Slow ones begin in the middle, so that their alerts are near.
@@ -41,7 +43,7 @@ DEMO: Final[dict[tuple[str, str], tuple[float, tuple[Role, ...]]]] = {
         30,
         (
             Role("long_copy", 24, "in_progress", 4 * HOUR),
-            Role("parallel", 26, "in_progress", 7 * HOUR),
+            Role("parallel", 26, "in_progress", 7 * HOUR, fine_eta=True),
             Role("revert_window", 12, "complete_pending_revert", into="staging"),
         ),
     ),
@@ -56,7 +58,7 @@ DEMO: Final[dict[tuple[str, str], tuple[float, tuple[Role, ...]]]] = {
     ("acme", "search"): (
         26,
         (
-            Role("sharded", 22, "in_progress", HOUR),
+            Role("sharded", 22, "in_progress", HOUR, fine_eta=True),
             Role("sharded_in_summaries", 20, delay=15, parallel=True),
             Role("long_copy", 25, "in_progress", 2 * HOUR, into="staging"),
         ),
@@ -66,7 +68,7 @@ DEMO: Final[dict[tuple[str, str], tuple[float, tuple[Role, ...]]]] = {
         (
             Role("gated", begins="pending_cutover", later=10 * MINUTE),
             Role("queued", 2, "queued"),
-            Role("drop_in_use", 30, "in_progress", parallel=True),
+            Role("drop_in_use", 30, "in_progress", parallel=True, fine_eta=True),
         ),
     ),
     ("globex", "inventory"): (
@@ -80,7 +82,7 @@ DEMO: Final[dict[tuple[str, str], tuple[float, tuple[Role, ...]]]] = {
     ("initech", "payroll"): (
         45,
         (
-            Role("failover", 30),
+            Role("failover", 30, fine_eta=True),
             Role("reverted", 12, delay=60),
             Role("parallel", 42, "in_progress", HOUR),
         ),
@@ -128,7 +130,8 @@ def demo_fleet(clock: Callable[[], float] = time.time) -> Simulator:
     """Four organisations with twelve databases, one of them Postgres, in which all scenarios play in a loop for ever.
 
     There is always something that moves, fails, is throttled, stalled, gated and queued; the first failure comes within
-    a minute. Each organisation has a service token of its own, see `Simulator.tokens`.
+    a minute. Copies go as real ones do: at varying speed, with pauses, some with a finer ETA than others. Each
+    organisation has a service token of its own, see `Simulator.tokens`.
     """
     simulator = Simulator(clock, remembers=1000)
     for (organization, database), (turn, roles) in DEMO.items():
@@ -142,7 +145,7 @@ def demo_fleet(clock: Callable[[], float] = time.time) -> Simulator:
 
 
 def _play(simulator: Simulator, organization: str, database: str, role: Role) -> None:
-    scenario = SCENARIOS[role.scenario]
+    scenario = replace(SCENARIOS[role.scenario], uneven=True, fine_eta=role.fine_eta)
     pace = scenario.length / (role.minutes * MINUTE) if role.minutes and scenario.length else 1.0
     age = (scenario.begins(role.begins) if role.begins else 0.0) + role.later
     simulator.add_deploy_request(

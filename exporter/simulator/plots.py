@@ -88,6 +88,8 @@ class Scenario:
         in_summaries: Whether `deploy_operation_summaries` does.
         omits: Fields of an operation that its answers leave out, as older ones did.
         fits: Whether the storage check finds room for the copy.
+        uneven: Whether its copies vary in speed and pause, as real ones do, instead of going steadily.
+        fine_eta: Whether the ETA follows from Vitess' own ratio; else from the whole percentage, rising in between.
     """
 
     steps: tuple[Step, ...]
@@ -101,6 +103,8 @@ class Scenario:
     in_summaries: bool = True
     omits: frozenset[str] = frozenset()
     fits: bool = True
+    uneven: bool = False
+    fine_eta: bool = False
 
     def __post_init__(self) -> None:
         *passing, last = (step.lasts for step in self.steps)

@@ -51,7 +51,7 @@ def scene(timeline: Timeline, now: float, seed: str = "") -> Scene:
     """What *timeline* shows at the Unix time *now*, which is not before it opens.
 
     Progress and ETA are whole numbers and refreshed every 60 to 90 s of the plot, each row at its own rhythm (*seed*);
-    states change at once.
+    states change at once. The ETA follows from the whole percentage, or from what is behind it where the plot says so.
     """
     play = halt(timeline, now)
     rows = tuple(
@@ -102,14 +102,15 @@ def _row(play: Play, index: int, shard: tuple[str, float], seed: str) -> Row:
     moves = state == "in_progress" and not play.step.silent
     waits = state in {"pending", "queued"}
     seen = _refreshed(play, seed) if moves else play.since
-    progress = None if waits else 100 if state == "complete" else _progress(play, seen, lead)
+    copied = None if waits else 100.0 if state == "complete" else min(100.0, play.percent(seen) * lead)
+    progress = None if copied is None else floor(copied + 1e-9)  # a hair up: 99.9999999 is how floats spell 100
     return Row(
         change=play.timeline.scenario.changes[index],
         index=index,
         shard=name,
         state=state,
         progress=progress,
-        eta=_eta(progress, state, seen - _copy_began(play)),
+        eta=_eta(copied if play.timeline.scenario.fine_eta else progress, state, seen - _copy_began(play)),
         created=next(begin for step, begin in play.past() if step.progress),
         updated=seen if moves else _unchanged_since(play, index, state),
         throttled=_throttled(play, seen),
@@ -123,17 +124,13 @@ def _refreshed(play: Play, seed: str) -> float:
     return play.since + floor((play.moment - play.since) / every) * every
 
 
-def _progress(play: Play, seen: float, lead: float) -> int:
-    return floor(min(100.0, play.percent(seen) * lead) + 1e-9)  # a hair up: 99.9999999 is how floats spell 100
-
-
 def _copy_began(play: Play) -> float:
     zero = [begin for step, begin in play.past() if step.progress and not step.progress[0]]
     return zero[-1] if zero else play.since
 
 
-def _eta(progress: int | None, state: str, elapsed: float) -> int | None:
-    """As Vitess reckons it, from the rate so far; unknown before the first percent and once nothing is copied."""
+def _eta(progress: float | None, state: str, elapsed: float) -> int | None:
+    """As Vitess reckons it, from the rate so far; unknown before there is some progress and once nothing is copied."""
     if state == "complete":
         return 0
     return round(elapsed * (100 - progress) / progress) if progress and state == "in_progress" else None

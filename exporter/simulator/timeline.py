@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from .plots import FOREVER, Scenario, Step
+from .speed import uneven
 from .states import CLOSED_AS
 
 
@@ -64,7 +65,10 @@ class Play:
         """How far the plot's copy is at the Unix time *at*, within the current step."""
         percent, end = self.step.progress or (0.0, 0.0)
         if self.current + 1 < len(self.steps):
-            percent += (end - percent) * (at - self.since) / (self.begins[self.current + 1] - self.since)
+            share = (at - self.since) / (self.begins[self.current + 1] - self.since)
+            if self.timeline.scenario.uneven:
+                share = uneven(share, f"{self.timeline.opens:.0f}/{self.current}")
+            percent += (end - percent) * share
         return percent
 
     def past(self) -> Iterator[tuple[Step, float]]:
