@@ -15,7 +15,7 @@ from exporter.planetscale.models import Deployment
 from exporter.planetscale.rows import parse_record
 from exporter.polling.endings import RESULTS, Endings
 from exporter.polling.snapshot import DatabaseStatus, Key
-from exporter.simulator import Fault
+from exporter.simulator import SCENARIOS, Fault
 
 HOUR, DAY = 3600.0, 86400.0
 KEY = Key("acme", "shop", 7)
@@ -106,10 +106,10 @@ async def until_over(loop: VirtualLoop, name: str, *targets: str, reload: Collec
     async with polling(loop, simulator, *targets) as polled:
         await asyncio.sleep(10)
         simulator.add_deploy_request("acme", "shop", name)
-        for hour in range(4):
-            await asyncio.sleep(HOUR)
+        for quarter in range(4):
+            await asyncio.sleep((SCENARIOS[name].length + 1.2 * HOUR) / 4)
             if reload:
-                polled.reload("acme/other" if hour % 2 == 0 else "acme/shop")
+                polled.reload("acme/other" if quarter % 2 == 0 else "acme/shop")
         return polled.observer
 
 
