@@ -37,6 +37,7 @@ def quick(rules: str) -> str:
     for threshold, seconds in (("1800", 4), ("7200", 12), ("21600", 4), ("43200", 12)):
         rules = rules.replace(f", {threshold}, 43200)", f", {seconds}, {seconds})")
         rules = rules.replace(f"or {threshold} * (", f"or {seconds} * (")
+    rules = rules.replace(")) >= 3600\n", ")) >= 4\n")  # what is throttled must have been so for an hour
     return re.sub(r"(\bfor: |\bkeep_firing_for: |\binterval: |\[|:|\boffset )(\d+)([smhd])(?=[\]:)\s])", shorter, rules)
 
 
