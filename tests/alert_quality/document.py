@@ -26,8 +26,10 @@ def write(outcomes: Sequence[Outcome], seeds: range, days: float) -> None:
     _, _, after = rest.partition(_END)
     total = sum(outcome.deploy_days for outcome in outcomes)
     what = f"Seeds {seeds[0]} to {seeds[-1]}, {days:g} days each: {total:.0f} deploy-days."
+    # The rule of three: what did not happen in n days happens, with 95 % certainty, less than three times in as many.
+    proves = f"None in so many days means, with 95 % certainty, fewer than {math.ceil(3000 / total)} in 1,000."
     parts = (
-        [what, "", "![False alarms by rule](images/alert-quality.svg)", "", *table(outcomes)],
+        [what, proves, "", "![False alarms by rule](images/alert-quality.svg)", "", *table(outcomes)],
         ["Messages about one stall:", "", *restarts_table(outcomes)],
         ["Rules that people write first, for the same stalls:", "", *naive_table(outcomes)],
         ["The error of the time left, as a share of what was really left (median):", "", *eta_table(outcomes)],

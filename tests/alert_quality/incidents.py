@@ -13,6 +13,11 @@ SLACK: Final = 4 * MINUTE
 """What ends so shortly after its threshold need not be told."""
 FULL: Final = 99
 """At so many percent a copy is in its tail."""
+COUNTED: Final = frozenset(
+    f"PlanetScaleDeploy{name}"
+    for name in ("CutoverDelayed", "OperationStalled", "OperationTailTooLong", "OperationThrottled", "TableLocked")
+)
+"""Alerts about what PlanetScale gives no stamp of: it lasts since somebody saw it."""
 PACES: Final = 3
 """A stall counts from so many times what a percent takes."""
 
@@ -225,6 +230,9 @@ def _seen(incident: Incident, blind: Iterable[Span], world: Span) -> Incident:
         required = incident.required and incident.due + SLACK < world.end
         return replace(incident, required=required and incident.start > world.start)
     due = max(incident.due, world.start + 3 * MINUTE)
+    if incident.alert in COUNTED:
+        # What began while nobody could look counts from when somebody could again.
+        due += max((span.end - incident.start for span in blind if span.holds(incident.start)), default=0)
     for span in sorted(blind):
         # Polls come back some minutes after what kept them away.
         if span.start - SLACK <= due < span.end + 6 * MINUTE:
