@@ -38,7 +38,7 @@ test: $(READY)
 	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not slow and not real' $(ARGS)
 
 test-all: $(READY)
-	@$(BIN)/python -m pytest -q -n "$$(( $$(nproc) * 3 / 2 ))" --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n "$$($(BIN)/python -c 'import os; print(3 * os.cpu_count() // 2)')" --dist loadfile $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff format --quiet --check . || { echo 'make: make fmt mends this' >&2; exit 1; }
