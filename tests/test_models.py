@@ -1,6 +1,8 @@
 """What PlanetScale's answers look like: known ones are read whole, odd ones lose what is odd and nothing else."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, fields, is_dataclass
@@ -97,6 +99,16 @@ EMPTY = {"keyspace_name", "table_name", "operation_name", "ddl_statement", "depl
 def operation(**fields: Any) -> Operation:
     """The captured operation with other fields, parsed."""
     return parse_record(CAPTURED | fields, Operation)
+
+
+def test_records_are_built_before_any_thread_reads_one() -> None:
+    """Threads that build them at once, at the first answers, can read a summary as a mere operation."""
+    code = (
+        "from exporter.planetscale import models as m; models = m.Operation, m.ShardWork, m.Summary, m.Deployment;"
+        "print(all(model.__pydantic_complete__ for model in (*models, m.DeployRequest)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_a_captured_operation_is_read_whole() -> None:

@@ -7,7 +7,7 @@ fields, states that no document lists) was seen in live captures and is accepted
 from collections.abc import Iterable, Iterator
 from dataclasses import field, fields, replace
 from enum import StrEnum
-from functools import cache, partial
+from functools import partial
 from operator import attrgetter
 from typing import Annotated, Any, Final, Self
 
@@ -131,9 +131,9 @@ _FINISHED = frozenset(
 )
 
 
-# Unknown fields come and are ignored; missing ones are not known. Slots: there can be fifty thousand. Built when the
-# first answer has come: no start waits for it.
-_LENIENT: Final = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=True)
+# Unknown fields come and are ignored; missing ones are not known. Slots: there can be fifty thousand. Built when
+# imported, not at the first answer: threads that build them at once can read a summary as a mere operation.
+_LENIENT: Final = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
 
 def _operation_state(value: Any) -> OperationState:
@@ -184,9 +184,7 @@ class Operation(_Work):
         return None if self.errors is None else bool(self.errors)
 
 
-@cache
-def _nothing() -> Operation:
-    return Operation()
+_NOTHING: Final = Operation()
 
 
 @dataclass(frozen=True, slots=True, config=_LENIENT)
@@ -215,7 +213,7 @@ class Summary(Operation):
 
         The error text belongs to the shards that failed, and to all of them where none says that it did.
         """
-        table = changed(_nothing(), **{each.name: getattr(self, each.name) for each in fields(Operation)})
+        table = changed(_NOTHING, **{each.name: getattr(self, each.name) for each in fields(Operation)})
         works: Iterable[_Work] = (self,) if self.shards.is_empty else self.shards
         failed = {work.id for work in works if work.state is OperationState.ERROR}
         for work in works:

@@ -33,13 +33,9 @@ class Agenda:
         """Ask as often as this says, in all that the fleet's plan covers now."""
         self._timing = timing
         for entry in list(self.schedule):
-            entry.interval = self.interval(entry.job)
+            entry.interval = self._interval(entry.job)
             self._hasten(entry.job, self._monotonic() + entry.interval)
         self.sync({*self._jobs, *self._fleet.scopes()})
-
-    def interval(self, job: Job) -> float:
-        """How often the job is due as things stand, in seconds."""
-        return interval_of(job, self._fleet, self._timing)
 
     def sync(self, scopes: Iterable[Scope]) -> None:
         """Let the schedule hold the jobs that the scopes need now."""
@@ -50,7 +46,7 @@ class Agenda:
                 self.schedule.remove(job)
                 self._given_up(job)
             for job in sorted(needed - had):
-                self.schedule.add(job, now, rank_of(job, self._fleet, first=True), self.interval(job))
+                self.schedule.add(job, now, rank_of(job, self._fleet, first=True), self._interval(job))
             for job in needed & had:
                 self._press(job, now)
             if needed:
@@ -60,7 +56,7 @@ class Agenda:
         """A poll that began at *started* has brought an answer, in so many requests."""
         job, outage_is_over = entry.job, entry.failures > 1
         entry.failures = 0
-        entry.interval = self.interval(job)
+        entry.interval = self._interval(job)
         self.schedule.finish(entry, again(entry, started, entry.interval), rank_of(job, self._fleet), requests)
         self.sync([job.scope] if job.database else self._fleet.scopes())
         if outage_is_over:
@@ -69,7 +65,7 @@ class Agenda:
     def failed(self, entry: Entry, due: float) -> None:
         """A poll has failed, and is *due* again."""
         entry.failures += 1
-        entry.interval = self.interval(entry.job)
+        entry.interval = self._interval(entry.job)
         self.schedule.finish(entry, due, rank_of(entry.job, self._fleet), entry.requests)
         self.sync([entry.job.scope])
 
@@ -97,9 +93,12 @@ class Agenda:
     def _press(self, job: Job, now: float) -> None:
         """Ask at once where an answer made an earlier question pressing."""
         entry = self.schedule.entry(job)
-        began_to_move = entry.interval > self.interval(job)
+        began_to_move = entry.interval > self._interval(job)
         if not entry.failures and (began_to_move or needs.is_last_look(self._fleet, job)):
             self._hasten(job, now)
+
+    def _interval(self, job: Job) -> float:
+        return interval_of(job, self._fleet, self._timing)
 
     def _hasten(self, job: Job, due: float) -> None:
         entry = self.schedule.entry(job)
