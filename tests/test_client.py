@@ -197,6 +197,12 @@ async def test_empty_pages_are_not_the_same_page(ours: Client) -> None:
         assert len(await ours.api(server.url).operations("acme", "shop", 7)) == 1
 
 
+async def test_pages_of_unreadable_rows_are_not_the_same_page(ours: Client) -> None:
+    """Rows that can't be used say nothing of whether a page has come before; those behind them count."""
+    async with FakeServer(page([], next_page=2), page("x", next_page=3), page({"id": "a"})) as server:
+        assert len(await ours.api(server.url).operations("acme", "shop", 7)) == 1
+
+
 async def test_a_failing_page_fails_the_list(ours: Client) -> None:
     """Half a list is no answer."""
     async with FakeServer(page({"id": "a"}, next_page=2), answer(404)) as server:

@@ -113,7 +113,7 @@ class PlanetScale:
             number = following
             url = base.update_query(page=number, per_page=PER_PAGE)
             page, following = await self._transport.get(url, endpoint, organization, parse_page)
-            if page and page in pages:
+            if any(page) and page in pages:
                 raise InvalidAnswerError("PlanetScale sent the same page twice; check api.url", "invalid")
             pages.append(page)
         return distinct(chain.from_iterable(pages), identity)
