@@ -85,7 +85,7 @@ class Application:
         self._own.shard(settings.shard.index, settings.shard.count)
         self._own.reloaded(ok=True, at=time())
         live = live_registry(self._slots.seconds_waited)
-        self._exposition = Exposition(live, ddl=settings.metrics.ddl, seldom=(self._own, self._own.endings))
+        self._exposition = Exposition(live, self._own, ddl=settings.metrics.ddl)
         self._clock = Clock()
         self._poller = Poller(self._assignment(), self._slots, self._store, self._own, self._clock)
         self._died_at: Moment | None = None

@@ -121,7 +121,7 @@ def _run(*command: str) -> None:
 def _history(of: Snapshot, times: range) -> Iterator[str]:
     """The page of *of* at each of *times*, a series at a time as promtool wants it, and alerts that fire."""
     own = OwnSeries(version="0", revision="0")
-    page = Exposition(live_registry(float), ddl=True, seldom=(own,)).render(of, "", "", ()).body.decode()
+    page = Exposition(live_registry(float), own, ddl=True).render(of, "", "", ()).body.decode()
     where = 'job="planetscale-exporter",instance="localhost:10048"'
     for line in page.splitlines():
         if line.startswith("#"):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from polled import LIMITS, Observer
+from polled import LIMITS
 
 from exporter.planetscale.bodies import parse_object
 from exporter.planetscale.models import Deployment
@@ -26,7 +26,7 @@ def of_a_fleet(operations: int) -> Iterator[tuple[str, Callable[[], object]]]:
     """What is done with the answers of `POLLS` databases, of as many as it takes for so many operations."""
     names = [f"database-{number}" for number in range(operations // OPERATIONS_EACH)]
     texts = [_queue(name) for name in names[:POLLS]]
-    fleet = Fleet(Plan(tuple(parse(f"acme/{name}") for name in names)), LIMITS, Endings(Observer(), since=0))
+    fleet = Fleet(Plan(tuple(parse(f"acme/{name}") for name in names)), LIMITS, Endings(since=0))
     exported = Exported(fleet)
 
     def take(name: str, text: str) -> None:

@@ -35,35 +35,11 @@ class Observer:
     failures: Counter[str] = field(default_factory=Counter)
     skips: Counter[str] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
-    seen: set[tuple[str, str]] = field(default_factory=set)
-    awaited: set[tuple[str, str]] = field(default_factory=set)
-    ends: list[tuple[str, str, str, float | None, float | None]] = field(default_factory=list)
 
     def request_ended(self, endpoint: str, code: str, seconds: float) -> None:
         """Count a request."""
         assert seconds >= 0
         self.requests[endpoint, code] += 1
-
-    def database_seen(self, organization: str, database: str) -> None:
-        """Note a database."""
-        assert (organization, database) not in self.seen
-        self.seen.add((organization, database))
-
-    def deployment_awaited(self, organization: str, database: str) -> None:
-        """Note that one waits or runs."""
-        assert (organization, database) not in self.awaited
-        self.awaited.add((organization, database))
-
-    def database_gone(self, organization: str, database: str) -> None:
-        """Forget a database."""
-        self.seen.remove((organization, database))
-        self.awaited.discard((organization, database))
-
-    def deployment_ended(
-        self, organization: str, database: str, result: str, *, run: float | None, wait: float | None
-    ) -> None:
-        """Note an end."""
-        self.ends.append((organization, database, result, run, wait))
 
     def poll_started(self, delay_seconds: float) -> None:
         """Note a poll's delay."""

@@ -4,17 +4,21 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.utils import floatToGoString
 
 from exporter.metrics.families import (
+    DATABASE_FAMILIES,
+    ENDED_FAMILIES,
     OPERATION_FAMILIES,
     OPERATION_FAMILIES_WITHOUT_TEXTS,
     REQUEST_FAMILIES,
     SHARD_FAMILIES,
     SNAPSHOT_FAMILIES,
+    HistogramFamily,
     SnapshotFamily,
 )
-from exporter.polling.snapshot import DeployRequestStatus, Shard, Snapshot, Watched
+from exporter.polling.snapshot import BOUNDS, DeployRequestStatus, Shard, Snapshot, Watched
 
 Subject = TypeVar("Subject")
 Subjects = tuple[tuple[str, ...], Subject]
@@ -49,6 +53,15 @@ class Reference:
         yield from self._collect(self._operations, operations)
         yield from self._collect(SHARD_FAMILIES, shards)
         yield from self._collect(REQUEST_FAMILIES, requests)
+        databases = [((each.organization, each.database), each) for each in self._snapshot.databases]
+        yield from self._collect(DATABASE_FAMILIES, databases)
+        ended = [((each.organization, each.database), each) for each in self._snapshot.ended]
+        for family in ENDED_FAMILIES:
+            yield from (
+                self._histogram(family, ended)
+                if isinstance(family, HistogramFamily)
+                else self._collect([family], ended)
+            )
         yield from self._collect(SNAPSHOT_FAMILIES, [((), self._snapshot)])
 
     @staticmethod
@@ -56,7 +69,8 @@ class Reference:
         families: Iterable[SnapshotFamily[Subject]], subjects: Iterable[Subjects[Subject]]
     ) -> Iterator[Metric]:
         for family in families:
-            metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
+            kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
+            metric = kind(family.name, family.help, labels=family.labels)
             seen = set()
             for identity, subject in subjects:
                 if identity in seen:
@@ -65,3 +79,12 @@ class Reference:
                 for more, value in family.samples(subject):
                     metric.add_metric((*identity, *more), value)
             yield metric
+
+    @staticmethod
+    def _histogram(family: HistogramFamily[Subject], subjects: Iterable[Subjects[Subject]]) -> Iterator[Metric]:
+        metric = HistogramMetricFamily(family.name, family.help, labels=family.labels)
+        for identity, subject in subjects:
+            if durations := family.durations(subject):
+                bounds = [*map(floatToGoString, BOUNDS)]
+                metric.add_metric(identity, [*zip(bounds, durations.counts, strict=True)], durations.total)
+        yield metric

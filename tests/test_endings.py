@@ -1,20 +1,20 @@
 """Deployments that end: each counted once, whatever polls, reloads and late answers make of it."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from polled import Observer, polling, simulated
+from polled import polling, simulated
 from virtual import VirtualLoop, virtually
 
 from exporter.planetscale.models import Deployment
 from exporter.planetscale.rows import parse_record
 from exporter.polling.endings import RESULTS, Endings
-from exporter.polling.snapshot import DatabaseStatus, Key
+from exporter.polling.snapshot import DatabaseStatus, Durations, Ended, Key
 from exporter.simulator import SCENARIOS, Fault
 
 HOUR, DAY = 3600.0, 86400.0
@@ -35,6 +35,18 @@ def deployment(**fields: object) -> Deployment:
         {key: stamp(value) if key.endswith("_at") else value for key, value in fields.items()},  # type: ignore[arg-type] # the stamps are numbers
         Deployment,
     )
+
+
+def watching(*databases: str) -> Endings:
+    """The ends in some databases of acme, shop unless they are named."""
+    endings = Endings(since=START)
+    endings.sight(("acme", database) for database in databases or ("shop",))
+    return endings
+
+
+def count(ended: Iterable[Ended]) -> int:
+    """How many deployments have ended."""
+    return sum(sum(each.results.values()) for each in ended)
 
 
 @dataclass(frozen=True)
@@ -59,11 +71,10 @@ ANSWERS = st.builds(
 @given(answers=st.lists(ANSWERS))
 def test_each_end_is_told_once_in_whatever_order_answers_come(answers: list[Said]) -> None:
     """Every deployment that ended since the start is told at its first mention, and never again."""
-    observer = Observer()
-    endings = Endings(observer, since=START)
+    endings = watching()
     told: set[tuple[int, int]] = set()
     for each in answers:
-        before = len(observer.ends)
+        before = count(endings.all)
         endings.note(
             Key("acme", "shop", each.number), deployment(id=each.identity, state=each.state, finished_at=each.finished)
         )
@@ -71,7 +82,7 @@ def test_each_end_is_told_once_in_whatever_order_answers_come(answers: list[Said
         is_new = is_end and (each.number, each.identity) not in told
         if is_new:
             told.add((each.number, each.identity))
-        assert len(observer.ends) - before == is_new
+        assert count(endings.all) - before == is_new
 
 
 @pytest.mark.parametrize(
@@ -85,32 +96,57 @@ def test_each_end_is_told_once_in_whatever_order_answers_come(answers: list[Said
 )
 def test_what_lacks_a_stamp_is_left_out(fields: dict[str, float], run: float | None, wait: float | None) -> None:
     """Durations come from the API's stamps alone; one that is missing, or makes no sense, leaves its duration out."""
-    observer = Observer()
-    Endings(observer, since=START).note(KEY, deployment(state="complete", **fields))
-    assert observer.ends == [("acme", "shop", "complete", run, wait)]
+    endings = watching()
+    endings.note(KEY, deployment(state="complete", **fields))
+    times = (None if each is None else Durations().and_one(each) for each in (run, wait))
+    assert endings.all == (Ended("acme", "shop", {"complete": 1}, *times),)
 
 
 def test_an_end_without_an_id_is_the_one_that_is_known() -> None:
     """Answers that leave the deployment's id out count nothing twice; a new deployment of the same number counts."""
-    observer = Observer()
-    endings = Endings(observer, since=START)
+    endings = watching()
     for identity in ("a", None, "a", "b", None):
         endings.note(KEY, deployment(id=identity, state="error", finished_at=START))
-    assert len(observer.ends) == 2
+    assert count(endings.all) == 2
 
 
-async def until_over(loop: VirtualLoop, name: str, *targets: str, reload: Collection[str] = ()) -> Observer:
-    """Watch a deploy request from its queue to its end and an hour on, with reloads; give what was told."""
+def test_durations_start_at_zero_before_the_first_end() -> None:
+    """What a deployment waits or runs for is there from when it does, so that `increase` sees its end."""
+    endings = watching()
+    assert endings.all == (Ended("acme", "shop"),)
+    endings.note(KEY, deployment(state="queued"))
+    assert endings.all == (Ended("acme", "shop", {}, Durations(), Durations()),)
+
+
+def test_what_was_counted_of_a_database_goes_with_it() -> None:
+    """Its counts go, and no other database's; an answer that comes later brings nothing back, and nothing twice."""
+    endings = watching("gone", "stays")
+    end = deployment(id="a", state="complete", finished_at=START)
+    for database in ("gone", "stays"):
+        endings.note(Key("acme", database, 1), end)
+    endings.lose(("acme", "gone"))
+    for late in ("a", "b"):
+        endings.note(Key("acme", "gone", 1), deployment(id=late, state="complete", finished_at=START))
+    assert endings.all == (Ended("acme", "stays", {"complete": 1}),)
+    endings.sight([("acme", "gone")])
+    endings.note(Key("acme", "gone", 1), end)
+    assert Ended("acme", "gone") in endings.all
+
+
+async def until_over(loop: VirtualLoop, name: str, *targets: str, reload: bool = False) -> list[tuple[Ended, ...]]:
+    """Watch a deploy request from its queue to its end and an hour on; what had ended after each quarter of that."""
     simulator = simulated(loop)
     simulator.add_deploy_request("acme", "shop", "cancelled", age=DAY)
     async with polling(loop, simulator, *targets) as polled:
         await asyncio.sleep(10)
         simulator.add_deploy_request("acme", "shop", name)
+        quarters = []
         for quarter in range(4):
             await asyncio.sleep((SCENARIOS[name].length + 1.2 * HOUR) / 4)
+            quarters.append(polled.snapshot.ended)
             if reload:
                 polled.reload("acme/other" if quarter % 2 == 0 else "acme/shop")
-        return polled.observer
+        return quarters
 
 
 @pytest.mark.parametrize(
@@ -122,16 +158,16 @@ async def until_over(loop: VirtualLoop, name: str, *targets: str, reload: Collec
 @virtually
 async def test_the_end_of_each_kind_is_counted(loop: VirtualLoop, name: str, result: str, target: str) -> None:
     """Complete once its revert window is over, else failed, cancelled or reverted; what ended before is not counted."""
-    observer = await until_over(loop, name, target)
-    assert [end[:3] for end in observer.ends] == [("acme", "shop", result)]
-    assert observer.seen == observer.awaited == {("acme", "shop")}
+    *_, (ended,) = await until_over(loop, name, target)
+    assert (ended.organization, ended.database, ended.results) == ("acme", "shop", {result: 1})
 
 
 @virtually
 async def test_reloads_count_nothing_twice(loop: VirtualLoop) -> None:
     """A database that goes with a reload and comes back with the next brings no end again."""
-    observer = await until_over(loop, "revert_window", "acme/shop", reload=("acme/other",))
-    assert [end[:3] for end in observer.ends] == [("acme", "shop", "complete")]
+    quarters = await until_over(loop, "revert_window", "acme/shop", reload=True)
+    told = [(each.database, each.results) for quarter in quarters for each in quarter if each.results]
+    assert told == [("shop", {"complete": 1})]
 
 
 @virtually
@@ -143,7 +179,7 @@ async def test_a_restart_counts_nothing_twice(loop: VirtualLoop) -> None:
     async with polling(loop, simulator, "acme") as polled:
         await asyncio.sleep(HOUR / 2)
         assert polled.keys()
-        assert polled.observer.ends == []
+        assert [each.results for each in polled.snapshot.ended] == [{}]
 
 
 @virtually

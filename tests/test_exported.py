@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from polled import LIMITS, Observer
+from polled import LIMITS
 
 from exporter.planetscale.models import Database, Deployment, DeployRequest
 from exporter.planetscale.rows import parse_record
@@ -22,7 +22,7 @@ TARGETS = ("acme/shop", "acme/crm", "acme/crm/9", "initech/*")
 def made(*targets: str, most: int = 50_000) -> Fleet:
     """A fleet of these targets that exports so many operations at most."""
     plan = Plan(tuple(map(parse, targets)))
-    return Fleet(plan, LIMITS._replace(max_operations=most), Endings(Observer(), since=0))
+    return Fleet(plan, LIMITS._replace(max_operations=most), Endings(since=0))
 
 
 def queue(fleet: Fleet, scope: Scope, counts: dict[int, int], now: float = 0) -> None:

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Metric, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -22,10 +23,21 @@ from real import LINTED
 from reference import Reference
 from snapshots import known, snapshot, status
 
-from exporter.metrics.endings import EndingSeries
 from exporter.metrics.exposition import Exposition
+from exporter.metrics.families import FINISHED, FINISHED_RESULTS, RUN_SECONDS
 from exporter.metrics.own import OwnSeries, live_registry
-from exporter.polling.snapshot import DeployRequestStatus, Key, Snapshot, TargetStatus, Watched
+from exporter.planetscale.models import DeploymentState
+from exporter.polling.snapshot import (
+    BOUNDS,
+    DatabaseStatus,
+    DeployRequestStatus,
+    Durations,
+    Ended,
+    Key,
+    Snapshot,
+    TargetStatus,
+    Watched,
+)
 
 HERE = Path(__file__).parent
 KEY = Key("acme", "shop", 41)
@@ -149,10 +161,40 @@ STATUSES = st.builds(lambda key, what, failed: status(key, what, failed=failed),
 TARGETS = st.builds(
     TargetStatus, st.sampled_from(["acme", "acme/shop", "acme/*"]), st.sampled_from([None, True, False])
 )
+OF_A_DATABASE = (st.sampled_from(["acme", "b-2"]), st.sampled_from(["shop", "x.y_z"]))
+DATABASES = st.builds(
+    DatabaseStatus,
+    *OF_A_DATABASE,
+    st.sampled_from([None, True, False]),
+    st.dictionaries(st.sampled_from(DeploymentState), st.integers(0, 9), max_size=2),
+)
+DURATIONS = st.none() | st.lists(st.floats(0, 1e6), max_size=3).map(
+    lambda seconds: reduce(Durations.and_one, seconds, Durations())
+)
+ENDED = st.builds(
+    Ended,
+    *OF_A_DATABASE,
+    st.dictionaries(st.sampled_from(FINISHED_RESULTS), st.integers(0, 9)),
+    DURATIONS,
+    DURATIONS,
+)
+
+
+def of_databases(
+    each: st.SearchStrategy[DatabaseStatus] | st.SearchStrategy[Ended],
+) -> st.SearchStrategy[list[Any]]:
+    """Make some for different databases."""
+    return st.lists(each, max_size=3, unique_by=lambda one: (one.organization, one.database))
+
+
 SNAPSHOTS = st.builds(
-    lambda statuses, targets: snapshot(*statuses, targets=targets),
+    lambda statuses, targets, databases, ended: replace(
+        snapshot(*statuses, targets=targets), databases=tuple(databases), ended=tuple(ended)
+    ),
     st.lists(STATUSES, max_size=4, unique_by=lambda each: each.key),
     st.lists(TARGETS, max_size=3),
+    of_databases(DATABASES),
+    of_databases(ENDED),
 )
 
 
@@ -167,11 +209,10 @@ def test_the_page_is_what_the_client_library_writes(of: Snapshot, ddl: bool) -> 
     alone = CollectorRegistry()
     alone.register(Reference(of, ddl=ddl))
     own = OwnSeries(version="1", revision="abc")
-    exposition = Exposition(own.registry, ddl=ddl, seldom=(own.endings,))
+    exposition = Exposition(own.registry, ddl=ddl)
     for accept in ACCEPTS.values():
         encoder, content_type = choose_encoder(accept)
-        pages = [encoder(registry) for registry in (alone, own.endings.registry, own.registry)]
-        whole = b"".join([*(page.removesuffix(b"# EOF\n") for page in pages[:-1]), pages[-1]])
+        whole = encoder(alone).removesuffix(b"# EOF\n") + encoder(own.registry)
         assert exposition.render(of, accept, "", ()) == ((whole,), content_type, None)
 
 
@@ -184,7 +225,7 @@ def test_any_snapshot_makes_a_valid_page(of: Snapshot) -> None:
     for families in ({family.name: family.samples for family in page} for page in pages):
         for name, samples in families.items():
             labels = [tuple(sorted(sample.labels.items())) for sample in samples]
-            assert len(set(labels)) == len(labels)
+            assert len({(sample.name, each) for sample, each in zip(samples, labels, strict=True)}) == len(labels)
             assert all(abs(sample.value) < 1e18 for sample in samples)
             if name.endswith("_state"):
                 assert_one_is_current(labels, [sample.value for sample in samples])
@@ -218,7 +259,7 @@ def test_golden_page(name: str) -> None:
 def test_promtool_finds_nothing(program: Callable[..., Path], name: str) -> None:
     """Prometheus's own linter has nothing to say but of the one name that it can't know."""
     own = OwnSeries(version="1", revision="abc")
-    exposition = Exposition(live_registry(float), ddl=True, seldom=(own, own.endings))
+    exposition = Exposition(live_registry(float), own, ddl=True)
     page = exposition.render(snapshot(status(KEY, payload(name))), "", "", ())
     found = subprocess.run(
         [program("promtool"), "check", "metrics"], input=page.body, capture_output=True, timeout=30, check=False
@@ -383,31 +424,43 @@ def test_pages_follow_any_sequence_of_changes(
             assert page.body.count(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff") == 1  # browsers read one member only
 
 
-@every_accept
-def test_ends_of_deployments_are_written_when_they_change(accept: str) -> None:
-    """A scrape takes what was written before for as long as nothing ended, and then what the client library writes."""
+@given(
+    ends=st.lists(
+        st.tuples(
+            st.sampled_from(["shop", 'a"b\\\n', "shop-2"]),
+            st.sampled_from(FINISHED_RESULTS),
+            st.none() | st.floats(0, 1e6) | st.sampled_from(BOUNDS[:-1]),
+        ),
+        max_size=20,
+    )
+)
+@SETTINGS
+def test_ends_add_up_as_in_the_client_library(ends: list[tuple[str, str, float | None]]) -> None:
+    """Counters and histograms of what ended are, in every format, those of the client library that saw the same."""
     disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated there
-    collected: list[None] = []
-    endings = EndingSeries()
-    endings.registry.register(Counting(collected))
-    exposition = Exposition(CollectorRegistry(), ddl=True, seldom=(endings,))
-    encoder, _ = choose_encoder(accept)
-    changes: list[Callable[[], None]] = [
-        lambda: endings.database_seen("acme", "shop"),
-        lambda: endings.deployment_awaited("acme", "shop"),
-        lambda: endings.deployment_ended("acme", "shop", "complete", run=300.0, wait=60.0),
-        lambda: endings.database_gone("acme", "shop"),
-    ]
-    for change in changes:
-        change()
-        collected.clear()
-        pages = {exposition.render(Snapshot(), accept, "", ()).body for _ in range(3)}
-        assert len(collected) == 1
-        expected = encoder(endings.registry).removesuffix(b"# EOF\n")
-        assert [expected in page for page in pages] == [True]
-        names = ["planetscale_deploy_requests_finished_total"]
-        restricted = encoder(endings.registry.restricted_registry(names))
-        assert exposition.render(Snapshot(), accept, "", names).body == restricted
+    registry = CollectorRegistry()
+    counter = Counter(FINISHED.name, FINISHED.help, FINISHED.labels, registry=registry)
+    histogram = Histogram(RUN_SECONDS.name, RUN_SECONDS.help, RUN_SECONDS.labels, registry=registry, buckets=BOUNDS)
+    ended: dict[str, Ended] = {}
+    for database, result, seconds in ends:
+        if (known := ended.get(database)) is None:
+            known = Ended("acme", database, run=Durations())
+            histogram.labels("acme", database)
+            for each in FINISHED_RESULTS:
+                counter.labels("acme", database, each)
+        counter.labels("acme", database, result).inc()
+        results = {**known.results, result: known.results.get(result, 0) + 1}
+        if seconds is not None:
+            histogram.labels("acme", database).observe(seconds)
+            known = replace(known, run=(known.run or Durations()).and_one(seconds))
+        ended[database] = replace(known, results=results)
+    of = Snapshot(ended=tuple(ended.values()))
+    exposition = Exposition(CollectorRegistry(), ddl=True)
+    for accept in ACCEPTS.values():
+        encoder, _ = choose_encoder(accept)
+        assert encoder(registry).removesuffix(b"# EOF\n") in exposition.render(of, accept, "", ()).body
+        for names in ([FINISHED.name], [f"{RUN_SECONDS.name}_sum", f"{RUN_SECONDS.name}_bucket"], [RUN_SECONDS.name]):
+            assert exposition.render(of, accept, "", names).body == encoder(registry.restricted_registry(names))
 
 
 TOLD: dict[str, Callable[[OwnSeries], None]] = {
@@ -419,10 +472,6 @@ TOLD: dict[str, Callable[[OwnSeries], None]] = {
     "budget": lambda own: own.budget(300),
     "shard": lambda own: own.shard(1, 2),
     "reloaded": lambda own: own.reloaded(ok=True, at=5.0),
-    "database_seen": lambda own: own.database_seen("acme", "shop"),
-    "deployment_awaited": lambda own: own.deployment_awaited("acme", "shop"),
-    "deployment_ended": lambda own: own.deployment_ended("acme", "shop", "complete", run=1.0, wait=None),
-    "database_gone": lambda own: own.database_gone("acme", "shop"),
 }
 
 
@@ -430,14 +479,14 @@ def test_whatever_is_told_is_on_the_next_page() -> None:
     """Pages are kept until something is told, and no way to tell something is forgotten here."""
     assert set(TOLD) == {name for name, value in vars(OwnSeries).items() if callable(value) and name[0] != "_"}
     own = OwnSeries(version="1", revision="abc")
-    exposition = Exposition(CollectorRegistry(), ddl=True, seldom=(own, own.endings))
+    exposition = Exposition(CollectorRegistry(), own, ddl=True)
     encoder, _ = choose_encoder("")
     page = exposition.render(Snapshot(), "", "", ()).body
     for name, tell in TOLD.items():
         tell(own)
         before, page = page, exposition.render(Snapshot(), "", "", ()).body
         assert page != before, name
-        assert page.endswith(encoder(own.registry) + encoder(own.endings.registry)), name
+        assert page.endswith(encoder(own.registry)), name
 
 
 class Counting(Collector):

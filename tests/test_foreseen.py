@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from polled import LIMITS, Observer
+from polled import LIMITS
 
 from exporter.planetscale.models import Deployment, DeployRequest
 from exporter.planetscale.rows import Rows, parse_record
@@ -44,7 +44,7 @@ def tables(fleet: Fleet) -> list[tuple[str, str]]:
 @pytest.fixture
 def fleet() -> Fleet:
     """A watched database."""
-    return Fleet(Plan((parse("acme/shop"),)), LIMITS, Endings(Observer(), since=0))
+    return Fleet(Plan((parse("acme/shop"),)), LIMITS, Endings(since=0))
 
 
 @pytest.mark.parametrize("first", [queue, listed])

@@ -37,7 +37,7 @@ def own() -> Own:
 def test_all_families_of_the_table_are_registered(own: Own) -> None:
     """Every own family of the table is there with its type, help and labels."""
     own.series.request_ended("operations", "200", 0.1)
-    registries = (own.live, own.series.registry, own.series.endings.registry)
+    registries = (own.live, own.series.registry)
     pages = (generate_latest(registry).decode() for registry in registries)
     page = {family.name: family for text in pages for family in text_string_to_metric_families(text)}
     for family in OWN_FAMILIES:
@@ -58,24 +58,6 @@ def test_the_share_that_is_polled(own: Own) -> None:
     """Which of how many exporters this is, as configured."""
     own.series.shard(1, 3)
     assert (own.value("shard_index"), own.value("shard_count")) == (1, 3)
-
-
-def test_an_end_that_is_awaited_starts_at_zero(own: Own) -> None:
-    """How long deployments ran is there from before the first one ends, so that `increase` sees it."""
-    own.series.deployment_awaited("acme", "shop")
-    page = generate_latest(own.series.endings.registry).decode()
-    for name in ("run", "wait"):
-        assert f'\nplanetscale_deploy_request_{name}_seconds_count{{database="shop",organization="acme"}} 0.0\n' in page
-
-
-def test_what_is_counted_of_a_database_goes_with_it(own: Own) -> None:
-    """Its counters and histograms, and no other database's."""
-    for database in ("gone", "stays"):
-        own.series.database_seen("acme", database)
-        own.series.deployment_ended("acme", database, "complete", run=60, wait=None)
-    own.series.database_gone("acme", "gone")
-    page = generate_latest(own.series.endings.registry).decode()
-    assert ('database="gone"' in page, 'database="stays"' in page) == (False, True)
 
 
 @pytest.mark.parametrize("generate", [generate_latest, generate_openmetrics])

@@ -1,7 +1,7 @@
 """What has gone does not come back through an answer that was asked for before."""
 
 import pytest
-from polled import LIMITS, Observer
+from polled import LIMITS
 
 from exporter.planetscale.models import DeployRequest
 from exporter.planetscale.rows import Rows, parse_record
@@ -28,7 +28,7 @@ def rows(state: str) -> Rows[DeployRequest]:
 @pytest.fixture
 def fleet() -> Fleet:
     """A watched database in which one deploy request runs."""
-    fleet = Fleet(Plan((parse("acme/shop"),)), LIMITS, Endings(Observer(), since=0))
+    fleet = Fleet(Plan((parse("acme/shop"),)), LIMITS, Endings(since=0))
     with fleet.questions.asking() as asked:
         answers.open_list(fleet, SCOPE, rows("in_progress"), asked, THEN)
     assert Exported(fleet).snapshot().deploy_requests

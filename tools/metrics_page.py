@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from exporter.metrics.families import (
+    DATABASE_FAMILIES,
+    DATABASE_LABELS,
+    ENDED_FAMILIES,
     OPERATION_FAMILIES,
     OPERATION_LABELS,
     OWN_FAMILIES,
@@ -125,6 +128,7 @@ def document() -> str:
         _section("Operations", OPERATION_FAMILIES, OPERATION_LABELS),
         _section("Shards", SHARD_FAMILIES, SHARD_LABELS),
         _section("Deploy requests", REQUEST_FAMILIES, REQUEST_LABELS),
+        _section("Databases", (*DATABASE_FAMILIES, *ENDED_FAMILIES), DATABASE_LABELS),
         _section("The exporter", (*SNAPSHOT_FAMILIES, *OWN_FAMILIES), ()),
     )
     return "\n".join((intro, *sections, OUTRO))

@@ -11,7 +11,15 @@ from functools import partial
 from typing import Final, Generic, Literal, TypeVar
 
 from exporter.planetscale.models import DeploymentState, OperationState
-from exporter.polling.snapshot import DeployRequestStatus, Shard, Snapshot, Watched
+from exporter.polling.snapshot import (
+    DatabaseStatus,
+    DeployRequestStatus,
+    Durations,
+    Ended,
+    Shard,
+    Snapshot,
+    Watched,
+)
 
 Type = Literal["gauge", "counter", "histogram"]
 Sample = tuple[tuple[str, ...], float]
@@ -21,6 +29,7 @@ DATABASE_LABELS: Final = ("organization", "database")
 REQUEST_LABELS: Final = (*DATABASE_LABELS, "deploy_request")
 OPERATION_LABELS: Final = (*REQUEST_LABELS, "keyspace", "table", "operation", "operation_id")
 SHARD_LABELS: Final = (*OPERATION_LABELS, "shard")
+FINISHED_RESULTS: Final = ("complete", "failed", "cancelled", "reverted")
 _TEXT_LIMIT: Final = 256
 
 _IN_QUEUE: Final = frozenset(
@@ -54,6 +63,13 @@ class SnapshotFamily(Family, Generic[Subject]):
     """
 
     samples: Callable[[Subject], Iterable[Sample]] = lambda _: ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramFamily(Family, Generic[Subject]):
+    """A histogram read from the snapshot: *durations* gives a subject's, None where it has none."""
+
+    durations: Callable[[Subject], Durations | None] = lambda _: None
 
 
 def _one(value: Callable[[Subject], float | None]) -> Callable[[Subject], Iterator[Sample]]:
@@ -131,16 +147,14 @@ def _revert_window_end(status: DeployRequestStatus) -> float | None:
     )
 
 
-def _databases_up(snapshot: Snapshot) -> Iterator[Sample]:
-    for each in snapshot.databases:
-        if each.up is not None:
-            yield (each.organization, each.database), each.up
+def _open_requests(database: DatabaseStatus) -> Iterator[Sample]:
+    for state, count in database.open_requests.items():
+        yield (state.value,), count
 
 
-def _open_requests(snapshot: Snapshot) -> Iterator[Sample]:
-    for each in snapshot.databases:
-        for state, count in each.open_requests.items():
-            yield (each.organization, each.database, state.value), count
+def _finished(ended: Ended) -> Iterator[Sample]:
+    for result in FINISHED_RESULTS:
+        yield (result,), ended.results.get(result, 0)
 
 
 def _throttle_ratios(status: DeployRequestStatus) -> Iterator[Sample]:
@@ -351,13 +365,13 @@ REQUEST_FAMILIES: Final[tuple[SnapshotFamily[DeployRequestStatus], ...]] = (
     ),
 )  # fmt: skip
 
-SNAPSHOT_FAMILIES: Final[tuple[SnapshotFamily[Snapshot], ...]] = (
+DATABASE_FAMILIES: Final[tuple[SnapshotFamily[DatabaseStatus], ...]] = (
     SnapshotFamily(
         "planetscale_database_up",
         "1 if the last background polls of a watched database's deploy queue and list of open deploy requests worked, "
         "else 0; absent until the first have ended.",
         DATABASE_LABELS,
-        samples=_databases_up,
+        samples=_one(lambda database: database.up),
     ),
     SnapshotFamily(
         "planetscale_database_open_deploy_requests",
@@ -366,6 +380,35 @@ SNAPSHOT_FAMILIES: Final[tuple[SnapshotFamily[Snapshot], ...]] = (
         (*DATABASE_LABELS, "deployment_state"),
         samples=_open_requests,
     ),
+)
+
+FINISHED: Final[SnapshotFamily[Ended]] = SnapshotFamily(
+    "planetscale_deploy_requests_finished_total",
+    "Deployments that ended since this process started, each counted once, by result: complete, failed, cancelled or "
+    "reverted. From a background poll.",
+    (*DATABASE_LABELS, "result"),
+    "counter",
+    _finished,
+)
+RUN_SECONDS: Final[HistogramFamily[Ended]] = HistogramFamily(
+    "planetscale_deploy_request_run_seconds",
+    "How long deployments that ended since this process started had run, in seconds, without their revert window. From "
+    "a background poll; one is left out where PlanetScale does not say.",
+    DATABASE_LABELS,
+    "histogram",
+    lambda ended: ended.run,
+)
+WAIT_SECONDS: Final[HistogramFamily[Ended]] = HistogramFamily(
+    "planetscale_deploy_request_wait_seconds",
+    "How long deployments that ended since this process started had waited in the queue, in seconds. From a background "
+    "poll; one is left out where PlanetScale does not say.",
+    DATABASE_LABELS,
+    "histogram",
+    lambda ended: ended.wait,
+)
+ENDED_FAMILIES: Final = (FINISHED, RUN_SECONDS, WAIT_SECONDS)
+
+SNAPSHOT_FAMILIES: Final[tuple[SnapshotFamily[Snapshot], ...]] = (
     SnapshotFamily(
         "planetscale_exporter_target_up",
         "1 if every part of the configured target worked at its last background poll, else 0; absent until the first "
@@ -385,27 +428,6 @@ SNAPSHOT_FAMILIES: Final[tuple[SnapshotFamily[Snapshot], ...]] = (
     ),
 )
 
-FINISHED: Final = Family(
-    "planetscale_deploy_requests_finished_total",
-    "Deployments that ended since this process started, each counted once, by result: complete, failed, cancelled or "
-    "reverted. From a background poll.",
-    (*DATABASE_LABELS, "result"),
-    "counter",
-)
-RUN_SECONDS: Final = Family(
-    "planetscale_deploy_request_run_seconds",
-    "How long deployments that ended since this process started had run, in seconds, without their revert window. From "
-    "a background poll; one is left out where PlanetScale does not say.",
-    DATABASE_LABELS,
-    "histogram",
-)
-WAIT_SECONDS: Final = Family(
-    "planetscale_deploy_request_wait_seconds",
-    "How long deployments that ended since this process started had waited in the queue, in seconds. From a background "
-    "poll; one is left out where PlanetScale does not say.",
-    DATABASE_LABELS,
-    "histogram",
-)
 BUILD_INFO: Final = Family(
     "planetscale_exporter_build_info",
     "Always 1; the exporter's version, the revision it was built from, and Python's version.",
@@ -484,13 +506,11 @@ WEBHOOK_EVENTS: Final = (
 )  # fmt: skip
 SKIP_REASONS: Final = ("no_id", "duplicate", "cap")
 
-FINISHED_RESULTS: Final = ("complete", "failed", "cancelled", "reverted")
-
 OWN_FAMILIES: Final = (
-    FINISHED, RUN_SECONDS, WAIT_SECONDS,
     BUILD_INFO, API_REQUESTS, API_DURATION, API_BUDGET, API_BUDGET_WAIT, POLL_FAILURES, SKIPPED, POLL_DELAY, WEBHOOKS,
     RELOAD_OK, RELOAD_TIME, SHARD_INDEX, SHARD_COUNT,
 )  # fmt: skip
 FAMILIES: Final[tuple[Family, ...]] = (
-    *OPERATION_FAMILIES, *SHARD_FAMILIES, *REQUEST_FAMILIES, *SNAPSHOT_FAMILIES, *OWN_FAMILIES,
+    *OPERATION_FAMILIES, *SHARD_FAMILIES, *REQUEST_FAMILIES, *DATABASE_FAMILIES, *ENDED_FAMILIES,
+    *SNAPSHOT_FAMILIES, *OWN_FAMILIES,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Samples as lines of text, the same in every format that the client library offers: our families are all gauges.
+"""Samples as lines of text, the same in every format that the client library offers; headlines are not.
 
 Label names are sorted, numbers and labels are written as the client library writes them.
 """
@@ -10,6 +10,9 @@ from typing import Final, TypeVar
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics.families import (
+    DATABASE_FAMILIES,
+    DATABASE_LABELS,
+    ENDED_FAMILIES,
     OPERATION_FAMILIES,
     OPERATION_FAMILIES_WITHOUT_TEXTS,
     OPERATION_LABELS,
@@ -19,18 +22,19 @@ from exporter.metrics.families import (
     SHARD_LABELS,
     SNAPSHOT_FAMILIES,
     Family,
+    HistogramFamily,
     SnapshotFamily,
 )
-from exporter.polling.snapshot import DeployRequestStatus, Snapshot
+from exporter.polling.snapshot import BOUNDS, DatabaseStatus, DeployRequestStatus, Ended, Snapshot
 
 Subject = TypeVar("Subject")
 Lines = Iterator[str]
 
-DATABASE_FAMILIES: Final[tuple[Family, ...]] = (*OPERATION_FAMILIES, *SHARD_FAMILIES, *REQUEST_FAMILIES)
+STATUS_FAMILIES: Final[tuple[Family, ...]] = (*OPERATION_FAMILIES, *SHARD_FAMILIES, *REQUEST_FAMILIES)
 
 
-def database_lines(statuses: Sequence[DeployRequestStatus], *, ddl: bool) -> Iterator[Lines]:
-    """The lines of a database's deploy requests, for each of `DATABASE_FAMILIES`."""
+def status_lines(statuses: Sequence[DeployRequestStatus], *, ddl: bool = True) -> Iterator[Lines]:
+    """The lines of a database's deploy requests, for each of `STATUS_FAMILIES`."""
     keyed = [((each.key.organization, each.key.database, str(each.key.number)), each) for each in statuses]
     operations = (
         ((*key, row.keyspace, row.table, row.name, row.id or ""), watched)
@@ -49,13 +53,30 @@ def database_lines(statuses: Sequence[DeployRequestStatus], *, ddl: bool) -> Ite
     yield from _lines(REQUEST_FAMILIES, REQUEST_LABELS, keyed)
 
 
+def status_lines_without_texts(statuses: Sequence[DeployRequestStatus]) -> Iterator[Lines]:
+    """The same without statements and errors."""
+    return status_lines(statuses, ddl=False)
+
+
+def database_lines(databases: Sequence[DatabaseStatus]) -> Iterator[Lines]:
+    """The lines of databases, for each of `DATABASE_FAMILIES`."""
+    keyed = (((each.organization, each.database), each) for each in databases)
+    return _lines(DATABASE_FAMILIES, DATABASE_LABELS, keyed)
+
+
+def ended_lines(ended: Sequence[Ended]) -> Iterator[Lines]:
+    """The lines of how deployments ended in databases, for each of `ENDED_FAMILIES`."""
+    keyed = (((each.organization, each.database), each) for each in ended)
+    return _lines(ENDED_FAMILIES, DATABASE_LABELS, keyed)
+
+
 def snapshot_lines(snapshot: Snapshot) -> Iterator[Lines]:
     """The lines of the snapshot as a whole, for each of `SNAPSHOT_FAMILIES`."""
     return _lines(SNAPSHOT_FAMILIES, (), [((), snapshot)])
 
 
 def _lines(
-    families: Iterable[SnapshotFamily[Subject]],
+    families: Iterable[SnapshotFamily[Subject] | HistogramFamily[Subject]],
     identity: tuple[str, ...],
     subjects: Iterable[tuple[tuple[str, ...], Subject]],
 ) -> Iterator[Lines]:
@@ -66,7 +87,19 @@ def _lines(
         escaped = tuple(map(_escape, values))
         named.setdefault(bare(*escaped), (escaped, subject))
     for family in families:
-        yield _family_lines(family, named)
+        yield _histogram_lines(family, named) if isinstance(family, HistogramFamily) else _family_lines(family, named)
+
+
+def _histogram_lines(
+    family: HistogramFamily[Subject], named: dict[str, tuple[tuple[str, ...], Subject]]
+) -> Iterator[str]:
+    name, bucket, bounds = family.name, _template((*family.labels, "le")), [*map(_number, BOUNDS)]
+    for labels, (escaped, subject) in named.items():
+        if (durations := family.durations(subject)) is not None:
+            for bound, count in zip(bounds, durations.counts, strict=True):
+                yield f"{name}_bucket{bucket(*escaped, bound)} {_number(count)}\n"
+            yield f"{name}_count{labels} {_number(durations.counts[-1])}\n"
+            yield f"{name}_sum{labels} {_number(durations.total)}\n"
 
 
 def _family_lines(family: SnapshotFamily[Subject], named: dict[str, tuple[tuple[str, ...], Subject]]) -> Iterator[str]:

@@ -17,7 +17,6 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily
 
 from exporter.metrics import families
-from exporter.metrics.endings import EndingSeries
 
 _REQUEST_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _DELAY_SECONDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -42,8 +41,7 @@ def live_registry(seconds_waited: Callable[[], float]) -> CollectorRegistry:
 class OwnSeries:
     """What the client and the poll loop tell, on a `registry`; `changes` tells how often any of it changed.
 
-    What ends of deployments add up to is in `endings`, with a registry of its own. `budget`, `shard` and `reloaded` are
-    to be called before the first scrape: their gauges say 0 until then.
+    `budget`, `shard` and `reloaded` are to be called before the first scrape: their gauges say 0 until then.
 
     It turns `_created` series off for the whole process: the client library knows no other way.
     """
@@ -52,7 +50,6 @@ class OwnSeries:
         disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated there
         self.registry = registry = CollectorRegistry(auto_describe=True)
         self.changes = 0
-        self.endings = EndingSeries()
         _gauge(families.BUILD_INFO, registry).labels(version, revision, platform.python_version()).set(1)
         self._requests = _counter(families.API_REQUESTS, registry)
         self._request_seconds = _histogram(families.API_DURATION, registry, _REQUEST_SECONDS)
@@ -77,24 +74,6 @@ class OwnSeries:
         self._reload_time = _gauge(families.RELOAD_TIME, registry)
         self._shard_index = _gauge(families.SHARD_INDEX, registry)
         self._shard_count = _gauge(families.SHARD_COUNT, registry)
-
-    def database_seen(self, organization: str, database: str) -> None:
-        """See `EndingSeries`."""
-        self.endings.database_seen(organization, database)
-
-    def deployment_awaited(self, organization: str, database: str) -> None:
-        """See `EndingSeries`."""
-        self.endings.deployment_awaited(organization, database)
-
-    def database_gone(self, organization: str, database: str) -> None:
-        """See `EndingSeries`."""
-        self.endings.database_gone(organization, database)
-
-    def deployment_ended(
-        self, organization: str, database: str, result: str, *, run: float | None, wait: float | None
-    ) -> None:
-        """See `EndingSeries`."""
-        self.endings.deployment_ended(organization, database, result, run=run, wait=wait)
 
     def request_ended(self, endpoint: str, code: str, seconds: float) -> None:
         """A request to *endpoint* ended after *seconds* with a status, or with the reason why there is none."""

@@ -45,6 +45,7 @@ class Exported:
             min(operations, most),
             {key: count for cut in self._cuts.values() for key, count in cut.over.items()},
             tuple(self._databases.values()),
+            fleet.endings.all,
         )
 
     def _cut(self, most: int) -> dict[Scope, "_Cut"]:

@@ -16,7 +16,7 @@ from exporter.planetscale.slots import Slots
 from exporter.polling import aging, needs
 from exporter.polling.agenda import Agenda
 from exporter.polling.asking import ask
-from exporter.polling.endings import EndingObserver, Endings
+from exporter.polling.endings import Endings
 from exporter.polling.exported import Exported
 from exporter.polling.fleet import Fleet, Limits
 from exporter.polling.jobs import Job
@@ -33,8 +33,8 @@ _LONGEST_SILENCE: Final = 60  # in ticks
 log = structlog.get_logger()
 
 
-class PollObserver(EndingObserver, Protocol):
-    """Who wants to know how polls go, and how deployments end."""
+class PollObserver(Protocol):
+    """Who wants to know how polls go."""
 
     def poll_started(self, delay_seconds: float) -> None:
         """A poll's first request leaves, so many seconds after the poll was due."""
@@ -83,8 +83,7 @@ class Poller:
         self._store = store
         self._observer = observer
         self._clock = clock or Clock()
-        endings = Endings(observer, since=self._clock.time())
-        self._fleet = Fleet(assignment.plan, assignment.limits, endings)
+        self._fleet = Fleet(assignment.plan, assignment.limits, Endings(since=self._clock.time()))
         self._exported = Exported(self._fleet)
         self._skips = Skips(observer.skipped)
         self._broken: set[Job] = set()

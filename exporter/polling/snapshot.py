@@ -7,11 +7,14 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Generic, NamedTuple, TypeVar
+from math import inf
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from exporter.planetscale.models import Deployment, DeploymentState, DeployRequest, Operation, ShardWork, ThrottleRatio
 
 T_co = TypeVar("T_co", covariant=True)
+BOUNDS: Final = tuple(60.0 * each for each in (1, 5, 15, 30, 60, 120, 240, 480, 1440, 2880, 5760, 10080, inf))
+"""The seconds by which durations are counted: a minute to a week, and all."""
 Scope = tuple[str, str]
 """An organisation and a database, the latter empty for the organisation itself."""
 
@@ -166,11 +169,37 @@ class DatabaseStatus:
     open_requests: Mapping[DeploymentState, int] = field(default_factory=dict)
 
 
+class Durations(NamedTuple):
+    """How long deployments took: `counts` of those that took at most each of `BOUNDS`, in seconds, and their sum."""
+
+    counts: tuple[int, ...] = (0,) * len(BOUNDS)
+    total: float = 0.0
+
+    def and_one(self, seconds: float) -> "Durations":
+        """These, and one that took so long."""
+        counts = (count + (seconds <= bound) for count, bound in zip(self.counts, BOUNDS, strict=True))
+        return Durations(tuple(counts), self.total + seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What the ends of a database's deployments add up to since the process started: how many, by result, and times.
+
+    `run` and `wait` are None until a deployment waits or runs: they begin at 0, for the first end to be an increase.
+    """
+
+    organization: str
+    database: str
+    results: Mapping[str, int] = field(default_factory=dict)
+    run: Durations | None = None
+    wait: Durations | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that is exported, in the order of its keys; `capped` counts operations left out, by deploy request.
 
-    A deploy request of which nothing has changed is the same object from one snapshot to the next.
+    A deploy request, a database or its ends of which nothing has changed is the same object in the next snapshot.
     """
 
     by_database: Mapping[Scope, tuple[DeployRequestStatus, ...]] = field(default_factory=dict)
@@ -178,6 +207,7 @@ class Snapshot:
     operations: int = 0
     capped: Mapping[Key, int] = field(default_factory=dict)
     databases: tuple[DatabaseStatus, ...] = ()
+    ended: tuple[Ended, ...] = ()
 
     @property
     def deploy_requests(self) -> tuple[DeployRequestStatus, ...]:
@@ -190,6 +220,7 @@ class Snapshot:
             {scope: tuple(one.lost(error, now) for one in known) for scope, known in self.by_database.items()},
             tuple(replace(target, up=False, error=error) for target in self.targets),
             databases=tuple(DatabaseStatus(one.organization, one.database, up=False) for one in self.databases),
+            ended=self.ended,
         )
 
 

@@ -119,7 +119,7 @@ class _Instance:
         own.shard(*self.life.shard)
         own.reloaded(ok=True, at=self.clock.time())
         live = live_registry(slots.seconds_waited)
-        exposition = Exposition(live, ddl=False, seldom=(own, own.endings))
+        exposition = Exposition(live, own, ddl=False)
         async with open_session() as session:
             transport = Transport(
                 session,
