@@ -25,6 +25,7 @@ from exporter.targets import parse
 
 TIMING = Timing(interval=30, idle_interval=300, discovery_interval=60)
 LIMITS = Limits(stale_after=300, retention=3600, max_operations=50_000, spare_after=600)
+BRIEF = LIMITS._replace(retention=600)
 
 
 @dataclass

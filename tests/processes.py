@@ -117,9 +117,7 @@ class Exporter:
 
     async def value(self, name: str, **labels: str) -> float | None:
         """The sum of the samples of *name* with these labels; None where there is none."""
-        found = [
-            value for each, given, value in await self.samples() if each == name and labels.items() <= given.items()
-        ]
+        found = [value for _, given, value in await self.samples(name) if labels.items() <= given.items()]
         return sum(found) if found else None
 
     async def shows(self, expected: float, name: str, **labels: str) -> None:

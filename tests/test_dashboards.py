@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from types import ModuleType
@@ -56,6 +57,7 @@ def exposed() -> set[str]:
     return ours | {sample.name for metric in REGISTRY.collect() for sample in metric.samples}
 
 
+@cache
 def recorded() -> set[str]:
     """Name all series that the shipped recording rules write."""
     rules = yaml.safe_load((ROOT / "deploy/prometheus/rules/planetscale-deploys-recording.yml").read_text())

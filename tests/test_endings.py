@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from polled import polling, simulated
+from polled import BRIEF, polling, simulated
 from virtual import VirtualLoop, virtually
 
 from exporter.planetscale.models import Deployment
@@ -134,19 +134,20 @@ def test_what_was_counted_of_a_database_goes_with_it() -> None:
 
 
 async def until_over(loop: VirtualLoop, name: str, *targets: str, reload: bool = False) -> list[tuple[Ended, ...]]:
-    """Watch a deploy request from its queue to its end and an hour on; what had ended after each quarter of that."""
+    """Watch a deploy request from its queue until it has gone; what had ended after each fortieth of that."""
     simulator = simulated(loop)
     simulator.add_deploy_request("acme", "shop", "cancelled", age=DAY)
-    async with polling(loop, simulator, *targets) as polled:
+    pace = 4
+    async with polling(loop, simulator, *targets, limits=BRIEF) as polled:
         await asyncio.sleep(10)
-        simulator.add_deploy_request("acme", "shop", name)
-        quarters = []
-        for quarter in range(4):
-            await asyncio.sleep((SCENARIOS[name].length + 1.2 * HOUR) / 4)
-            quarters.append(polled.snapshot.ended)
+        simulator.add_deploy_request("acme", "shop", name, pace=pace)
+        parts = []
+        for part in range(40):
+            await asyncio.sleep((SCENARIOS[name].length / pace + 1.2 * BRIEF.retention) / 40)
+            parts.append(polled.snapshot.ended)
             if reload:
-                polled.reload("acme/other" if quarter % 2 == 0 else "acme/shop")
-        return quarters
+                polled.reload("acme/other" if part % 2 == 0 else "acme/shop")
+        return parts
 
 
 @pytest.mark.parametrize(
@@ -165,8 +166,8 @@ async def test_the_end_of_each_kind_is_counted(loop: VirtualLoop, name: str, res
 @virtually
 async def test_reloads_count_nothing_twice(loop: VirtualLoop) -> None:
     """A database that goes with a reload and comes back with the next brings no end again."""
-    quarters = await until_over(loop, "revert_window", "acme/shop", reload=True)
-    told = [(each.database, each.results) for quarter in quarters for each in quarter if each.results]
+    parts = await until_over(loop, "revert_window", "acme/shop", reload=True)
+    told = [(each.database, each.results) for part in parts for each in part if each.results]
     assert told == [("shop", {"complete": 1})]
 
 

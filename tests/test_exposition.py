@@ -199,7 +199,7 @@ SNAPSHOTS = st.builds(
 
 
 # A busy machine is no failure: no time is limited but pytest's own.
-SETTINGS = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 @given(of=SNAPSHOTS, ddl=st.booleans())

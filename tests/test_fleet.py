@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from polled import LIMITS, TIMING, Polled, polling, simulated
+from polled import BRIEF, LIMITS, TIMING, Polled, polling, simulated
 from virtual import EPOCH, VirtualLoop, virtually
 
 from exporter.planetscale.models import Deployment
@@ -190,12 +190,12 @@ async def test_every_shape_of_answer(loop: VirtualLoop, name: str, operations: i
 @virtually
 async def test_all_pages_are_read(loop: VirtualLoop) -> None:
     """More than a page of databases, and of deploy requests in a database."""
-    simulator = simulated(loop, *(f"shop-{number:03}" for number in range(130)))
-    for number in range(110):
-        simulator.add_deploy_request("acme", "shop-129", "long_copy", age=DAY, into_branch=f"main-{number}")
+    simulator = simulated(loop, *(f"shop-{number:03}" for number in range(102)))
+    for number in range(101):
+        simulator.add_deploy_request("acme", "shop-101", "long_copy", age=DAY, into_branch=f"main-{number}")
     async with polling(loop, simulator, "acme", requests_per_minute=3000) as polled:
-        await asyncio.sleep(100)
-        assert len(polled.keys()) == 110
+        await asyncio.sleep(25)
+        assert len(polled.keys()) == 101
         assert {asked.database for asked in simulator.asked("deploy_queue")} == set(simulator.organizations["acme"])
 
 
@@ -232,8 +232,8 @@ async def test_a_failure_stays_as_long_as_it_is_open(loop: VirtualLoop) -> None:
     """A failed deployment is exported for hours; once somebody has closed the deploy request, it goes."""
     simulator = simulated(loop)
     simulator.add_deploy_request("acme", "shop", "failed", age=3600)
-    async with polling(loop, simulator, "acme") as polled:
-        await asyncio.sleep(180 * MINUTE)
+    async with polling(loop, simulator, "acme", limits=BRIEF) as polled:
+        await asyncio.sleep(30 * MINUTE)
         assert states(polled) == {"acme/shop/1": "complete_error"}
         simulator.close_deploy_request("acme", "shop", 1)
         await asyncio.sleep(2 * MINUTE)
@@ -247,11 +247,11 @@ async def test_what_is_finished_and_still_listed_does_not_come_back(loop: Virtua
     """An `error` stays in the list of open deploy requests for days: exported for `poll.retention` only."""
     simulator = simulated(loop)
     simulator.add_deploy_request("acme", "shop", scenario((MINUTE, "queued"), (FOREVER, "error")))
-    async with polling(loop, simulator, "acme") as polled:
-        await asyncio.sleep(30 * MINUTE)
+    async with polling(loop, simulator, "acme", limits=BRIEF) as polled:
+        await asyncio.sleep(5 * MINUTE)
         assert states(polled) == {"acme/shop/1": "error"}
-        await asyncio.sleep(31 * MINUTE + 2)
-        for _ in range(60):
+        await asyncio.sleep(6 * MINUTE + 2)
+        for _ in range(30):
             assert polled.keys() == set()
             await asyncio.sleep(MINUTE)
 
@@ -316,14 +316,14 @@ async def test_an_end_between_two_lists_is_seen(loop: VirtualLoop) -> None:
 async def test_a_requeued_one_comes_back(loop: VirtualLoop) -> None:
     """What was cancelled, has gone, and is queued again is exported again."""
     simulator = simulated(loop)
-    plot = scenario((30, "queued"), (600, "in_progress"), (2 * HOUR, "cancelled"), (FOREVER, "queued"))
+    plot = scenario((30, "queued"), (300, "in_progress"), (25 * MINUTE, "cancelled"), (FOREVER, "queued"))
     simulator.add_deploy_request("acme", "shop", plot)
-    async with polling(loop, simulator, "acme") as polled:
-        await asyncio.sleep(20 * MINUTE)
+    async with polling(loop, simulator, "acme", limits=BRIEF) as polled:
+        await asyncio.sleep(10 * MINUTE)
         assert states(polled) == {"acme/shop/1": "cancelled"}
-        await asyncio.sleep(HOUR)
+        await asyncio.sleep(10 * MINUTE)
         assert polled.keys() == set()
-        await asyncio.sleep(630 + 2 * HOUR + DISCOVERY - loop.time())
+        await asyncio.sleep(330 + 25 * MINUTE + DISCOVERY - loop.time())
         assert states(polled) == {"acme/shop/1": "queued"}
         assert polled.status("acme", "shop", 1).finished_at is None
 
@@ -334,8 +334,8 @@ async def test_a_failed_one_stays_while_it_is_open(loop: VirtualLoop, state: str
     """A failure blocks the queue until somebody closes it: exported until then, and gone after."""
     simulator = simulated(loop)
     simulator.add_deploy_request("acme", "shop", scenario((30, "queued"), (600, "in_progress"), (FOREVER, state)))
-    async with polling(loop, simulator, "acme") as polled:
-        await asyncio.sleep(2 * HOUR)
+    async with polling(loop, simulator, "acme", limits=BRIEF) as polled:
+        await asyncio.sleep(HOUR / 2)
         assert states(polled) == {"acme/shop/1": state}
         assert polled.status("acme", "shop", 1).operations.ok
         simulator.close_deploy_request("acme", "shop", 1)
@@ -344,7 +344,7 @@ async def test_a_failed_one_stays_while_it_is_open(loop: VirtualLoop, state: str
         await asyncio.sleep(10 * MINUTE)
         assert polled.keys() == set()
         asked = len(simulator.asked(number=1))
-        await asyncio.sleep(HOUR)
+        await asyncio.sleep(HOUR / 3)
         assert len(simulator.asked(number=1)) == asked
 
 
@@ -636,12 +636,12 @@ async def test_configured_and_discovered_is_one(loop: VirtualLoop) -> None:
     """A numbered target inside a watched database is polled once, as numbered, shown whole, and never expires."""
     simulator = simulated(loop)
     simulator.add_deploy_request("acme", "shop", scenario((600, "in_progress"), (FOREVER, "complete")))
-    async with polling(loop, simulator, "acme", "acme/shop", "acme/shop/1") as polled:
+    async with polling(loop, simulator, "acme", "acme/shop", "acme/shop/1", limits=BRIEF) as polled:
         await asyncio.sleep(300)
         (status,) = polled.snapshot.deploy_requests
         assert status.configured
         assert len(simulator.asked("operations")) == pytest.approx(10, abs=1)
-        await asyncio.sleep(1.5 * HOUR)
+        await asyncio.sleep(HOUR / 2)
         assert states(polled) == {"acme/shop/1": "complete"}
 
 
@@ -651,13 +651,13 @@ async def test_a_found_one_becomes_numbered_and_back(loop: VirtualLoop, watched:
     """A reload that names it, or names it no more, keeps its values; without its number it expires like any other."""
     simulator = simulated(loop)
     simulator.add_deploy_request("acme", "shop", scenario((600, "in_progress"), (FOREVER, "complete")))
-    async with polling(loop, simulator, watched) as polled:
+    async with polling(loop, simulator, watched, limits=BRIEF) as polled:
         await asyncio.sleep(100)
         polled.reload(watched, "acme/shop/1")
         kept = polled.status("acme", "shop", 1)
         assert kept.configured
         assert kept.watched
-        await asyncio.sleep(1.5 * HOUR)
+        await asyncio.sleep(HOUR / 2)
         assert states(polled) == {"acme/shop/1": "complete"}
         polled.reload("acme/shop/1")
         await asyncio.sleep(100)

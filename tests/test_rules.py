@@ -2,7 +2,8 @@
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,17 @@ GENERATIONS = pytest.mark.parametrize("newer", [False, True], ids=["2.42", "3.x"
 Program = Callable[..., Path]
 
 
+@cache
 def rules(path: Path) -> list[dict[str, Any]]:
     """Every rule of a file, in order."""
     return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
 
 
-def alert_checks() -> Iterator[tuple[str, dict[str, Any]]]:
+@cache
+def alert_checks() -> list[tuple[str, dict[str, Any]]]:
     """Every check of an alert, with the name of its case."""
-    for path in CASES:
-        for case in yaml.safe_load(path.read_text())["tests"]:
-            for check in case.get("alert_rule_test", ()):
-                yield case["name"], check
+    cases = [case for path in CASES for case in yaml.safe_load(path.read_text())["tests"]]
+    return [(case["name"], check) for case in cases for check in case.get("alert_rule_test", ())]
 
 
 def run(tool: Path, *arguments: str | Path) -> None:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ DEPLOY_REQUEST = {
 }
 
 
+@cache
 def alerting() -> list[dict[str, Any]]:
     """Every alerting rule."""
     rules = yaml.safe_load((ROOT / "deploy/prometheus/rules/planetscale-deploys.yml").read_text())
     return [rule for group in rules["groups"] for rule in group["rules"]]
 
 
+@cache
 def recorded() -> set[str]:
     """The names of the recorded series."""
     rules = yaml.safe_load((ROOT / "deploy/prometheus/rules/planetscale-deploys-recording.yml").read_text())
