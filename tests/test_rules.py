@@ -1,5 +1,6 @@
 """The alert and recording rules: loadable, tested one by one, and made of series that the exporter has."""
 
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -37,7 +38,8 @@ def alert_checks() -> list[tuple[str, dict[str, Any]]]:
 
 def run(tool: Path, *arguments: str | Path) -> None:
     """Run promtool, and show all it says if it finds something."""
-    done = subprocess.run([tool, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    seldom = {**os.environ, "GOGC": "400"}  # looking for garbage takes a fifth of its time
+    done = subprocess.run([tool, *arguments], cwd=ROOT, env=seldom, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
