@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from exporter import log, signals
-from exporter.credentials import Credentials
 from exporter.mistakes import ConfigError
-from exporter.settings import Settings, doubts, load, load_listen_address
+from exporter.settings import Settings, doubts, load
 from exporter.settings.command_line import read
 from exporter.webhook_secrets import WebhookSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
+
+    from exporter.credentials import Credentials
 
 _BAD_CONFIGURATION = 2
 _INTERRUPTED = 130
@@ -43,13 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def configure(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, Credentials]:
     """What can be swapped by a reload: read anew each time it is called. Raises ConfigError with every mistake."""
-    settings = load(argv, environ)
+    settings, credentials = load(argv, environ)
     WebhookSecrets(settings.web.webhook_secrets_file)  # so that its mistake is one of the configuration
     if settings.web.config_file is not None:
         from exporter.web.security import WebSecurity  # noqa: PLC0415 - the web server, which nothing before it waits for
 
         WebSecurity(settings.web.config_file)
-    return settings, Credentials(settings.logins, settings.organizations)
+    return settings, credentials
 
 
 def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -68,7 +69,7 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 def _healthcheck(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     from exporter.healthcheck import health_url, healthcheck  # noqa: PLC0415 - no other command pays for it
 
-    return healthcheck(health_url(load_listen_address(argv, environ)))
+    return healthcheck(health_url(load(argv, environ)[0].web.listen_address))
 
 
 def _serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -88,10 +89,10 @@ def _check(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _demo(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    settings = load(argv, environ, demo=True)
+    settings, _ = load(argv, environ)
     from exporter.demo import demo  # noqa: PLC0415 - the simulator, which serving never needs
 
-    _configure_log(settings, argv, environ, demo=True)
+    _configure_log(settings, argv, environ)
     return _run_loop(demo(settings))
 
 
@@ -102,8 +103,8 @@ def _run_loop(main: Coroutine[Any, Any, int]) -> int:
     return asyncio.run(main)
 
 
-def _configure_log(settings: Settings, argv: Sequence[str], environ: Mapping[str, str], *, demo: bool = False) -> None:
+def _configure_log(settings: Settings, argv: Sequence[str], environ: Mapping[str, str]) -> None:
     """Log from here on, first of all what is most likely not what was meant."""
     log.configure(settings.log.level, settings.log.format)
-    for doubt in doubts(argv, environ, settings, demo=demo):
+    for doubt in doubts(argv, environ, settings):
         structlog.get_logger(__name__).warning("configuration_doubtful", problem=doubt)

@@ -15,6 +15,11 @@ from exporter.mistakes import LONGEST_PATH, ConfigError, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+NAMES = {  # those that PlanetScale's command line and Terraform provider use
+    "service_token_id": "PLANETSCALE_SERVICE_TOKEN_ID",
+    "service_token": "PLANETSCALE_SERVICE_TOKEN",
+    "access_token": "PLANETSCALE_ACCESS_TOKEN",
+}
 _LARGEST_FILE = 16 * 1024
 _HEADER_SAFE = re.compile(r"[!-~]+")
 
@@ -23,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where one half comes from: a value, a file, or neither. `name` is how its user calls it."""
+    """Where one half comes from: a value, a file, or neither; both are a mistake. `name` is how its user calls it."""
 
     name: str
     value: SecretStr | None = None
@@ -47,6 +52,24 @@ class Login:
     def sources(self) -> tuple[Source, Source, Source]:
         """The three of them, in the order of their fields."""
         return self.service_token_id, self.service_token, self.access_token
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], files: Mapping[str, str | None], where: str) -> Login | None:
+        """Each half from *environ*, else from its file among those that *where* names; None when there is none of all.
+
+        A half that is missing is named where another one stands.
+        """
+        found: dict[str, Source] = {}
+        for half, name in NAMES.items():
+            value, path = (environ.get(f"{name}{end}", "").strip() for end in ("", "_FILE"))
+            if value or path:
+                secret = SecretStr(value) if value else None
+                found[half] = Source(name if value else f"{name}_FILE", secret, path or None)
+        names = NAMES if found else {half: f"{where}.{half}_file" for half in NAMES}
+        for half in NAMES.keys() - found.keys():
+            file = files[f"{half}_file"]
+            found[half] = Source(f"{where}.{half}_file" if file else names[half], file=file)
+        return cls(**found) if any(source.is_set for source in found.values()) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +152,8 @@ class Credentials:
             yield from self._incomplete(login)
 
     def _problem(self, source: Source) -> str | None:
+        if source.value is not None and source.file is not None:
+            return f"excludes {source.name}_FILE; set one of the two"
         known = self._files[source.file] if source.file is not None else None
         if known is not None and known.problem:
             return f"the file {shown(source.file or '', LONGEST_PATH)} {known.problem}"
@@ -186,6 +211,6 @@ def _absence(source: Source) -> str:
 
 def _without(organization: str) -> str:
     return (
-        f"organization {organization}: no credentials; set PLANETSCALE_SERVICE_TOKEN_ID and PLANETSCALE_SERVICE_TOKEN,"
-        f" or PLANETSCALE_ACCESS_TOKEN, or credentials.{organization} in the configuration file"
+        f"organization {organization}: no credentials; set {NAMES['service_token_id']} and {NAMES['service_token']},"
+        f" or {NAMES['access_token']}, or credentials.{organization} in the configuration file"
     )

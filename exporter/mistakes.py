@@ -38,7 +38,7 @@ def given(value: object) -> str:
     return f"'{shown(re.sub(r'//[^/]*@', '//…@', str(value)), _LONGEST_VALUE)}'"
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str], likeness: float = 0.7) -> str:
     """`; did you mean …?` with the closest of *known*, or nothing when none is close."""
-    close = difflib.get_close_matches(name, tuple(known), n=1, cutoff=0.7)
+    close = difflib.get_close_matches(name, tuple(known), n=1, cutoff=likeness)
     return f"; did you mean {close[0]}?" if close else ""

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from exporter.credentials import Credentials
 from exporter.settings import Settings, load
 
 CHART = Path(__file__).parents[1] / "deploy" / "helm" / "planetscale-exporter"
@@ -169,8 +170,8 @@ def mounted(documents: list[Document], folder: Path) -> Path:
     return folder
 
 
-def read(documents: list[Document], folder: Path, pod_name: str) -> Settings:
-    """Give the settings as the exporter reads them in the pod of that name, with *folder* mounted."""
+def read(documents: list[Document], folder: Path, pod_name: str) -> tuple[Settings, Credentials]:
+    """Give settings and credentials as the exporter reads them in the pod of that name, with *folder* mounted."""
     container = exporter(documents)
     [mount] = [each for each in container["volumeMounts"] if each["name"] == "config"]
     environ = {

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exporter.credentials import NAMES
 from exporter.settings import load
-from exporter.settings.table import CONFIG_FILE, CREDENTIALS, SECTIONS, SETTINGS, TARGETS, Setting
+from exporter.settings.table import CONFIG_FILE, SECTIONS, SETTINGS, TARGETS, Setting
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "deploy" / "config.example.yml"
@@ -23,7 +24,7 @@ def test_documents_are_up_to_date() -> None:
     assert (outcome.stdout, outcome.stderr, outcome.returncode) == ("", "", 0)
 
 
-@pytest.mark.parametrize("setting", [*SETTINGS, CONFIG_FILE], ids=lambda setting: setting.path)
+@pytest.mark.parametrize("setting", [*SETTINGS.values(), CONFIG_FILE], ids=lambda setting: setting.path)
 def test_every_setting_is_documented(setting: Setting) -> None:
     """Flag, environment variable, default and meaning of each setting stand on the page."""
     page = (ROOT / "docs" / "configuration.md").read_text()
@@ -34,21 +35,21 @@ def test_every_setting_is_documented(setting: Setting) -> None:
 def test_every_credential_is_documented() -> None:
     """So do the names of the credentials."""
     page = (ROOT / "docs" / "configuration.md").read_text()
-    assert all(f"`{name}`" in page and f"`api.{half}_file`" in page for half, name in CREDENTIALS.items())
+    assert all(f"`{name}`" in page and f"`api.{half}_file`" in page for half, name in NAMES.items())
 
 
 def test_the_example_loads_and_says_the_defaults() -> None:
     """The shipped file has every setting, those without a default in comments, and but for the targets changes none."""
-    settings = load([f"--config-file={EXAMPLE}"], LOGIN)
+    settings, _ = load([f"--config-file={EXAMPLE}"], LOGIN)
     whole = yaml.safe_load(re.sub(r"^  # (?=\w+: \S+$)", "  ", EXAMPLE.read_text(), flags=re.MULTILINE))
     given = {f"{section}.{name}" for section in SECTIONS for name in whole[section]}
-    assert given == {setting.path for setting in SETTINGS if setting is not TARGETS} | {
+    assert given == SETTINGS.keys() - {TARGETS.path} | {
         "api.service_token_id_file",
         "api.service_token_file",
     }
     assert settings.organizations == ("acme", "initech")
     targets = ",".join(target.text for target in settings.targets)
-    assert settings == load([], {**LOGIN, TARGETS.env: targets})
+    assert settings == load([], {**LOGIN, TARGETS.env: targets})[0]
 
 
 def test_the_credentials_of_the_example_load(tmp_path: Path) -> None:
@@ -58,5 +59,6 @@ def test_the_credentials_of_the_example_load(tmp_path: Path) -> None:
     file.write_text(text)
     for name in ("service-token-id", "service-token", "initech-id", "initech-token"):
         (tmp_path / name).write_text(name)
-    sources = load([f"--config-file={file}"], {}).logins
-    assert [owner for owner, _ in sources.logins()] == [None, "initech"]
+    _, credentials = load([f"--config-file={file}"], {})
+    assert credentials.authorization("acme") == "service-token-id:service-token"
+    assert credentials.authorization("initech") == "initech-id:initech-token"

@@ -57,7 +57,7 @@ def test_help_fits_a_terminal_and_names_everything() -> None:
     assert (outcome.returncode, outcome.stderr) == (0, "")
     assert max(map(len, outcome.stdout.splitlines())) < 80
     text = " ".join(outcome.stdout.split())
-    for setting in (*SETTINGS, CONFIG_FILE):
+    for setting in (*SETTINGS.values(), CONFIG_FILE):
         assert setting.flag in text
         assert "".join(setting.meaning.split()) in "".join(text.split())  # argparse breaks lines at hyphens
         assert not setting.default or f"(default {setting.default})" in text
@@ -95,19 +95,26 @@ def test_a_bad_configuration_is_exit_code_2(command: list[str], tmp_path: Path) 
     """One line per mistake on standard error, no traceback and nothing of the secret, whichever command it is."""
     file = tmp_path / "file.yml"
     file.write_text(f"api: {{access_token: {SECRET}}}\npoll: {{interval: x}}\n")
-    argv = [*command, f"--token={SECRET}", "--secret", SECRET, "--target=a/x/y", f"--config-file={file}"]
+    argv = [*command, "--target=a/x/y", f"--config-file={file}"]
     outcome = run(*argv, **LOGIN, PLANETSCALE_ACCESS_TOKEN=f"{SECRET}\nx", PLANETSCALE_EXPORTER_LOG_FORMAT="x")
     assert (outcome.returncode, outcome.stdout) == (2, "")
     assert SECRET not in outcome.stderr
     assert [re.sub(r"(: (poll|api)[.\w]+)?: .*", r"\1", line) for line in outcome.stderr.splitlines()] == [
-        "--token",
-        "--secret",
         "--target",
         f"{file}: api.access_token",
         f"{file}: poll.interval",
         "PLANETSCALE_EXPORTER_LOG_FORMAT",
         "PLANETSCALE_ACCESS_TOKEN",
     ]
+
+
+@pytest.mark.parametrize("command", [[], ["check"]])
+def test_an_unknown_flag_is_exit_code_2(command: list[str]) -> None:
+    """One line for each on standard error, without the value that follows it."""
+    outcome = run(*command, f"--token={SECRET}", "--secret", SECRET, "--target=acme", **LOGIN)
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert SECRET not in outcome.stderr
+    assert [line.partition(":")[0] for line in outcome.stderr.splitlines()] == ["--token", "--secret"]
 
 
 def test_the_demo_refuses_what_it_brings_itself() -> None:
@@ -119,10 +126,11 @@ def test_the_demo_refuses_what_it_brings_itself() -> None:
 
 def test_arguments_that_are_no_text_do_not_end_in_a_traceback() -> None:
     """Bytes that are no UTF-8 are a mistake like any other."""
-    outcome = run("--\udcff=1", "\udcfe", "--target=acme/\udcff", **LOGIN, PLANETSCALE_ACCESS_TOKEN="\udcff")
-    assert outcome.returncode == 2
-    assert "Traceback" not in outcome.stderr
-    assert len(outcome.stderr.splitlines()) == 4
+    for argv, lines in (["--\udcff=1", "\udcfe"], 1), (["\udcfe"], 1), (["--target=acme/\udcff"], 2):
+        outcome = run(*argv, **LOGIN, PLANETSCALE_ACCESS_TOKEN="\udcff")
+        assert outcome.returncode == 2
+        assert "Traceback" not in outcome.stderr
+        assert len(outcome.stderr.splitlines()) == lines
 
 
 def test_health_check_needs_neither_targets_nor_credentials() -> None:

@@ -9,9 +9,8 @@ import pytest
 import yaml
 from chart import CHART, FULL, MINIMAL, Helm, alerts, exporter, mounted, one, pod, read
 
-from exporter.credentials import Credentials
 from exporter.settings import Settings
-from exporter.settings.tree import Login
+from exporter.settings.tree import Files
 
 ROOT = Path(__file__).parents[1]
 RULES = ROOT / "deploy" / "prometheus" / "rules"
@@ -93,7 +92,7 @@ def test_links_of_alerts_lead_where_the_values_say(helm: Helm) -> None:
 def test_the_exporter_reads_what_is_mounted(helm: Helm, tmp_path: Path) -> None:
     """Configuration and credentials of a rendered pod load, and say what the values said."""
     documents = helm.rendered(FULL)
-    settings = read(documents, mounted(documents, tmp_path / "mount"), "planetscale-exporter-2")
+    settings, credentials = read(documents, mounted(documents, tmp_path / "mount"), "planetscale-exporter-2")
     assert [target.text for target in settings.targets] == FULL["config"]["targets"]
     assert (settings.shard.index, settings.shard.count, settings.api.requests_per_minute) == (2, 3, 100)
     assert (settings.api.timeout, settings.api.max_response_bytes) == (15, 16777216)
@@ -102,7 +101,6 @@ def test_the_exporter_reads_what_is_mounted(helm: Helm, tmp_path: Path) -> None:
     assert (settings.metrics.ddl, settings.metrics.max_operations) == (False, 10_000_000)
     assert settings.web.webhook_secrets_file == str(tmp_path / "mount" / "webhook" / "secrets")
     assert (settings.log.level, settings.log.format) == ("debug", "json")
-    credentials = Credentials(settings.logins, settings.organizations)
     assert {name: credentials.authorization(name) for name in settings.organizations} == {
         "acme": "default-id:default-token",
         "initech": "initech-id:initech-token",
@@ -115,9 +113,9 @@ def test_the_exporter_reads_what_is_mounted(helm: Helm, tmp_path: Path) -> None:
 def test_values_left_alone_are_the_exporters_defaults(helm: Helm, tmp_path: Path) -> None:
     """A minimal installation is one replica with every setting at its default."""
     documents = helm.rendered(MINIMAL)
-    settings = read(documents, mounted(documents, tmp_path / "mount"), "planetscale-exporter-0")
-    paths = settings.api.model_dump(include=set(Login.model_fields))
-    assert settings == Settings(targets=("acme",), api=paths, logins=settings.logins)
+    settings, _ = read(documents, mounted(documents, tmp_path / "mount"), "planetscale-exporter-0")
+    paths = settings.api.model_dump(include=set(Files.model_fields))
+    assert settings == Settings(targets=("acme",), api=paths)
     assert {each["kind"] for each in documents} == {
         "ConfigMap",
         "Pod",
@@ -134,7 +132,7 @@ def test_replicas_share_the_budget(helm: Helm, tmp_path: Path, replicas: int, sh
     """All replicas together take no more requests a minute than the values say, and each knows how many there are."""
     documents = helm.rendered({**MINIMAL, "replicas": replicas})
     folder = mounted(documents, tmp_path / "mount")
-    each = [read(documents, folder, f"planetscale-exporter-{number}") for number in range(replicas)]
+    each = [read(documents, folder, f"planetscale-exporter-{number}")[0] for number in range(replicas)]
     assert one("StatefulSet", documents)["spec"]["replicas"] == replicas
     assert [settings.shard.index for settings in each] == [*range(replicas)]
     assert {settings.shard.count for settings in each} == {replicas}

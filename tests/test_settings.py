@@ -6,23 +6,22 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from exporter.settings import (
-    DEFAULT_PORT,
-    Api,
-    ConfigError,
-    ListenAddress,
-    Poll,
-    Settings,
-    load,
-    load_listen_address,
-)
+from exporter.mistakes import ConfigError
+from exporter.settings import ListenAddress, Settings
+from exporter.settings import load as load_all
 from exporter.settings.table import SETTINGS, TARGETS, Setting
+from exporter.settings.tree import DEFAULT_PORT, Api, Poll
 from exporter.targets import parse
 
 SECRET = "pscale_tkn_s3cr3t"
 LOGIN = {"PLANETSCALE_SERVICE_TOKEN_ID": "abc", "PLANETSCALE_SERVICE_TOKEN": SECRET}
 TARGET = "--target=acme/shop"
 PREFIX = "PLANETSCALE_EXPORTER_"
+
+
+def load(argv: list[str], environ: dict[str, str]) -> Settings:
+    """The settings alone."""
+    return load_all(argv, environ)[0]
 
 
 def mistakes(argv: list[str], environ: dict[str, str] | None = None) -> list[str]:
@@ -100,7 +99,7 @@ EXAMPLES = {
 }
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.path)
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.path)
 def test_precedence_of_each_setting(setting: Setting, file: Path) -> None:
     """For each setting alone: flag over environment over file over default."""
     flag, env, yaml = EXAMPLES[setting.path]
@@ -275,7 +274,7 @@ BAD_PATHS = ("/", "metrics", "/-/metrics", "/-/", "/a//b", "/a/", "/../x", "/.",
 )  # fmt: skip
 def test_bad_values_of_flags_and_environment(flag: str, text: str) -> None:
     """Each bad value is one mistake under the name its user wrote, with what is allowed."""
-    setting = next(setting for setting in SETTINGS if setting.flag == flag)
+    setting = next(setting for setting in SETTINGS.values() if setting.flag == flag)
     others = [] if setting is TARGETS else [TARGET]
     (told,) = mistakes([*others, f"{flag}={text}"])
     assert told.startswith(f"{flag}: ")
@@ -305,15 +304,12 @@ def test_credentials_come_from_environment_over_file(file: Path, tmp_path: Path)
     (tmp_path / "id").write_text("from-file\n")
     (tmp_path / "token").write_text("token-file\n")
     argv = [TARGET, *in_file(file, "api: {service_token_id_file: id, service_token_file: token}")]
-    sources = load(argv, {"PLANETSCALE_SERVICE_TOKEN": SECRET}).logins.default
-    assert sources is not None
-    assert sources.service_token_id.file == str(tmp_path / "id")
-    assert sources.service_token.name == "PLANETSCALE_SERVICE_TOKEN"
-    environ = {"PLANETSCALE_SERVICE_TOKEN_ID_FILE": str(tmp_path / "token")}
-    sources = load(argv, environ).logins.default
-    assert sources is not None
-    assert sources.service_token_id.name == "PLANETSCALE_SERVICE_TOKEN_ID_FILE"
-    assert sources.service_token.name == f"{file}: api.service_token_file"
+    _, credentials = load_all(argv, {"PLANETSCALE_SERVICE_TOKEN": SECRET})
+    assert credentials.authorization("acme") == f"from-file:{SECRET}"
+    assert credentials.names("acme") == f"{file}: api.service_token_id_file and PLANETSCALE_SERVICE_TOKEN"
+    _, credentials = load_all(argv, {"PLANETSCALE_SERVICE_TOKEN_ID_FILE": str(tmp_path / "token")})
+    assert credentials.authorization("acme") == "token-file:token-file"
+    assert credentials.names("acme") == f"PLANETSCALE_SERVICE_TOKEN_ID_FILE and {file}: api.service_token_file"
 
 
 def test_mistakes_of_credentials(file: Path, tmp_path: Path) -> None:
@@ -362,7 +358,7 @@ def test_each_polled_organization_needs_credentials(file: Path, tmp_path: Path) 
 
 def test_settings_do_not_show_secrets() -> None:
     """The tree may be logged."""
-    assert SECRET not in repr(load([TARGET], LOGIN))
+    assert SECRET not in repr(load_all([TARGET], LOGIN))
 
 
 # --- reload, demo, health check
@@ -382,19 +378,19 @@ def test_loading_again_sees_a_changed_file(file: Path) -> None:
 def test_the_demo_brings_its_own_targets_and_api(file: Path) -> None:
     """Environment and file may be meant for serving and are passed over; flags are meant for the demo."""
     argv = in_file(file, "targets: ['..']\napi: {url: x, timeout: 3s, access_token_file: gone}\n")
-    settings = load(argv, {f"{PREFIX}TARGETS": "..", "PLANETSCALE_ACCESS_TOKEN": "a\nb"}, demo=True)
+    settings = load(["demo", *argv], {f"{PREFIX}TARGETS": "..", "PLANETSCALE_ACCESS_TOKEN": "a\nb"})
     assert (settings.targets, settings.api.url, settings.api.timeout) == ((), Api().url, 3)
     with pytest.raises(ConfigError) as error:
-        load([TARGET, "--api.url=http://x"], {}, demo=True)
+        load(["demo", TARGET, "--api.url=http://x"], {})
     assert error.value.mistakes == ("--target: demo brings its own", "--api.url: demo brings its own")
 
 
 def test_the_listen_address_is_found_whatever_else_is_wrong(file: Path) -> None:
     """A health check works for an exporter whose file has been spoilt since it started."""
     argv = in_file(file, "targets: ['..']\nweb: {listen_address: ':7'}\npoll: 5\n")
-    assert load_listen_address(argv, {}).port == 7
-    assert load_listen_address(argv, {f"{PREFIX}WEB_LISTEN_ADDRESS": ":8"}).port == 8
-    assert load_listen_address(["--config-file=/nowhere"], {}).port == DEFAULT_PORT
-    for wrong in (["--web.listen-address=x"], ["--unknown"]):
+    assert load(["healthcheck", *argv], {}).web.listen_address.port == 7
+    assert load(["healthcheck", *argv], {f"{PREFIX}WEB_LISTEN_ADDRESS": ":8"}).web.listen_address.port == 8
+    assert load(["healthcheck", "--config-file=/nowhere"], {}).web.listen_address.port == DEFAULT_PORT
+    for wrong in ("--web.listen-address=x", "--unknown"):
         with pytest.raises(ConfigError):
-            load_listen_address(wrong, {})
+            load(["healthcheck", wrong], {})

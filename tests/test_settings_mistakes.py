@@ -7,13 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.settings import ConfigError, Settings, doubts, load
+from exporter.mistakes import ConfigError
+from exporter.settings import Settings, doubts
+from exporter.settings import load as load_all
 from exporter.settings.table import CONFIG_FILE, SETTINGS, TARGETS
 
 SECRET = "pscale_tkn_s3cr3t"
 LOGIN = {"PLANETSCALE_SERVICE_TOKEN_ID": "abc", "PLANETSCALE_SERVICE_TOKEN": SECRET}
 TARGET = "--target=acme/shop"
 PREFIX = "PLANETSCALE_EXPORTER_"
+
+
+def load(argv: list[str], environ: dict[str, str]) -> Settings:
+    """The settings alone."""
+    return load_all(argv, environ)[0]
 
 
 def mistakes(argv: list[str], environ: dict[str, str] | None = None) -> list[str]:
@@ -41,15 +48,13 @@ def test_all_mistakes_are_told_together(file: Path) -> None:
     """One run tells everything there is to mend, in whichever source it stands."""
     argv = in_file(file, f"poll: {{interval: {SECRET}, stale: 3}}\nwebb: 1\napi: {{access_token: {SECRET}}}\n")
     told = mistakes(
-        [*argv, "--poll.idle-interval", "x", f"--token={SECRET}", "--log.levl=info", "--target=a/b/c", SECRET],
+        [*argv, "--poll.idle-interval", "x", "--target=a/b/c"],
         {f"{PREFIX}POLL_RETENTION": "y", "PLANETSCALE_SERVICE_TOKEN": "", f"{PREFIX}SHARD_COUNT": "0"},
     )
     starts = [line if line.startswith(str(file)) else line.partition(": ")[0] for line in told]
     assert {line.split(";")[0] for line in starts} == {
-        "--log.levl",
         "--poll.idle-interval",
         "--target",
-        "--token",
         "PLANETSCALE_EXPORTER_POLL_RETENTION",
         "PLANETSCALE_EXPORTER_SHARD_COUNT",
         "PLANETSCALE_SERVICE_TOKEN",
@@ -57,13 +62,20 @@ def test_all_mistakes_are_told_together(file: Path) -> None:
         f"{file}: poll.interval: 'pscale_tkn_…' can't be used",
         f"{file}: poll.stale: unknown key",
         f"{file}: webb: unknown key",
-        "an argument that is no flag (not shown) can't be used",
     }
 
 
+def test_unknown_flags_are_told_together_and_first() -> None:
+    """What is no flag may have been meant for one, so nothing else is looked at; no value of it is shown."""
+    told = mistakes(["--poll.interval=x", f"--token={SECRET}", "--log.levl", SECRET, "--secret", SECRET])
+    assert [line.partition(":")[0] for line in told] == ["--token", "--log.levl", "--secret"]
+
+
 UNKNOWN = "unknown key; known: targets, api, poll, web, metrics, shard, log, credentials"
-NO_TAG = "could not determine a constructor for the tag '…'; a value that begins with ! needs quotes"
-NEVER_FLAGS = "unknown flag; credentials come from the environment or from files, never from flags"
+NO_TAG = "a value that begins with ! needs quotes"
+NO_FLAG = "unknown flag; see --help (credentials never come from flags)"
+INTERVAL = SETTINGS["poll.interval"].kind.allowed
+NO_MAPPING = "must be a mapping of keys to values"
 
 
 @pytest.mark.parametrize(
@@ -72,18 +84,20 @@ NEVER_FLAGS = "unknown flag; credentials come from the environment or from files
         (["--poll.intervall=5"], "--poll.intervall: unknown flag; did you mean --poll.interval?"),
         (["--poll.stale_after", "5m"], "--poll.stale_after: unknown flag; did you mean --poll.stale-after?"),
         (["--web.config-fil=x"], "--web.config-fil: unknown flag; did you mean --web.config-file?"),
-        (["--xyz"], "--xyz: unknown flag; see --help"),
+        (["--xyz"], f"--xyz: {NO_FLAG}"),
         (["--no-poll.interval"], "--no-poll.interval: unknown flag; did you mean --poll.interval?"),
         ([f"-p{SECRET}"], "a flag with one dash (not shown) is unknown; see --help"),
-        ([f"--service-token={SECRET}"], f"--service-token: {NEVER_FLAGS}"),
-        (["--service-token", SECRET], f"--service-token: {NEVER_FLAGS}"),
-        (["--a\nb"], "--a\\nb: unknown flag; see --help"),
-        (["--" + "a" * 100], "--" + "a" * 78 + "…: unknown flag; see --help"),
+        ([f"--service-token={SECRET}"], f"--service-token: {NO_FLAG}"),
+        (["--service-token", SECRET], f"--service-token: {NO_FLAG}"),
+        (["--a\nb"], f"--a\\nb: {NO_FLAG}"),
+        (["--" + "a" * 100], "--" + "a" * 78 + f"…: {NO_FLAG}"),
         (["chekc"], "an argument that is no flag (not shown) can't be used; did you mean check?"),
-        (["--no-metrics.ddl=true"], "--no-metrics.ddl: unknown flag; did you mean --no-metrics.ddl?"),
-        (["--version=x"], "--version: takes no value"),
-        (["--log.level", "--log.format=json"], "--log.level: needs a value; allowed: debug, info, warning or error"),
-        (["--log.format"], "--log.format: needs a value; allowed: logfmt or json"),
+        (["check", "demo"], "an argument that is no flag (not shown) can't be used; did you mean demo?"),
+        ([SECRET], "an argument that is no flag (not shown) can't be used; commands: check, demo, healthcheck"),
+        (["--no-metrics.ddl=true"], "--no-metrics.ddl: ignored explicit argument 'true'"),
+        (["--version=x"], "--version: ignored explicit argument 'x'"),
+        (["--log.level", "--log.format=json"], "--log.level: expected one argument"),
+        (["--log.format"], "--log.format: expected one argument"),
         (["--config-file="], "--config-file: the file  can't be read: no such file or directory"),
     ],
 )  # fmt: skip
@@ -92,10 +106,13 @@ def test_mistakes_of_the_command_line(argv: list[str], told: str) -> None:
     assert mistakes([TARGET, *argv]) == [told]
 
 
-def test_a_switch_followed_by_its_value_is_explained() -> None:
-    """`--metrics.ddl false` is not taken silently for true."""
-    (told,) = mistakes([TARGET, "--metrics.ddl", "false"])
-    assert "a switch takes =true or =false" in told
+def test_a_switch_takes_its_value_either_way() -> None:
+    """`--metrics.ddl false` is not taken silently for true, and what is no value of it is a mistake."""
+    assert not load([TARGET, "--metrics.ddl", "false"], LOGIN).metrics.ddl
+    assert load([TARGET, "--metrics.ddl", "--log.level=info"], LOGIN).metrics.ddl
+    assert mistakes([TARGET, "--metrics.ddl", "check"]) == [
+        "--metrics.ddl: 'check' can't be used; allowed: true or false"
+    ]
 
 
 def test_unknown_environment_variables_are_not_mistakes() -> None:
@@ -134,10 +151,10 @@ def test_the_bad_one_of_many_targets_is_shown() -> None:
         ("[" * 5000, "is nested too deeply"),
         (SECRET, "must be a mapping of keys to values"),
         ("[a]", "must be a mapping of keys to values"),
-        (f"poll: {SECRET}", "poll: must be a mapping of keys to values"),
-        ("poll: [1]", "poll: must be a mapping of keys to values"),
-        ("poll: {interval: [1]}", "poll.interval: must be a single value"),
-        ("poll: {interval: {a: 1}}", "poll.interval: must be a single value"),
+        (f"poll: {SECRET}", f"poll: {NO_MAPPING}"),
+        ("poll: [1]", f"poll: {NO_MAPPING}"),
+        ("poll: {interval: [1]}", f"poll.interval: '['1']' can't be used; allowed: {INTERVAL}"),
+        ("poll: {interval: {a: 1}}", f"poll.interval: '{{'a': '1'}}' can't be used; allowed: {INTERVAL}"),
         ("poll: {interval: 5s, interval: 6s}", "line 1, column 22: interval is given twice"),
         ("poll: {}\nlog: {}\npoll: {}", "line 3, column 1: poll is given twice"),
         ("? [a]\n: b", "line 1, column 3: found unhashable key"),
@@ -150,22 +167,25 @@ def test_the_bad_one_of_many_targets_is_shown() -> None:
         ),
         (f"logins: {SECRET}", f"logins: {UNKNOWN}"),
         (f"config_file: {SECRET}", f"config_file: {UNKNOWN}"),
-        (f"~: {SECRET}", f"None: {UNKNOWN}"),
+        (f"~: {SECRET}", f"~: {UNKNOWN}"),
         (
             f"api: {{service_token: {SECRET}}}",
             "api.service_token: unknown key; did you mean service_token_file?",
         ),
-        ("log: &a {x: *a}", "log.x: unknown key; known: level, format"),
+        ("log: &a {x: *a}", "line 1, column 6: found unconstructable recursive node"),
         ("log: {level: !loud info}", f"line 1, column 14: {NO_TAG}"),
-        ("credentials: [x]", "credentials: must be a mapping of keys to values"),
-        (f"credentials: {{acme: {SECRET}}}", "credentials.acme: must be a mapping of keys to values"),
+        ("credentials: [x]", f"credentials: {NO_MAPPING}"),
+        (f"credentials: {{acme: {SECRET}}}", f"credentials.acme: {NO_MAPPING}"),
         (f"targets: !!int {SECRET}", f"line 1, column 10: {NO_TAG}"),
         (f"targets: !!timestamp {SECRET}", f"line 1, column 10: {NO_TAG}"),
         (
             "credentials: {acme: {token_file: x}}",
             "credentials.acme.token_file: unknown key; did you mean access_token_file?",
         ),
-        ("credentials: {acme: {access_token_file: [x]}}", "credentials.acme.access_token_file: must be a single value"),
+        (
+            "credentials: {acme: {access_token_file: [x]}}",
+            "credentials.acme.access_token_file: must be a single value",
+        ),
         ("log: {format: .nan}", "log.format: '.nan' can't be used; allowed: logfmt or json"),
         ("log: {level: true}", "log.level: 'true' can't be used; allowed: debug, info, warning or error"),
         ("shard: {count: 1.5}", "shard.count: '1.5' can't be used; allowed: a whole number from 1 to 10000"),
@@ -184,8 +204,9 @@ def test_an_exclude_without_quotes_is_explained(file: Path) -> None:
 
 def test_an_empty_target_is_a_mistake(file: Path) -> None:
     """An item of the list with nothing in it is not left out silently."""
-    told = f"{file}: targets: 'None' can't be used; allowed: {TARGETS.allowed}"
-    assert mistakes(in_file(file, "targets: [acme, ~]")) == [told]
+    told = f"{file}: targets: '': the organization is empty; allowed: {TARGETS.kind.allowed}"
+    assert mistakes(in_file(file, "targets:\n- acme\n-\n")) == [told]
+    assert mistakes(in_file(file, "targets: [acme, '']")) == [told]
 
 
 @pytest.mark.parametrize(
@@ -232,10 +253,13 @@ def test_the_flag_that_names_the_file_comes_first(file: Path) -> None:
 JUNK = st.text(max_size=20) | st.sampled_from(
     ["5m", "true", "acme", "acme/*", "!acme", "-1", "NaN", ":1", "/x", "check"]
 )
-FLAGS = st.sampled_from([setting.flag for setting in SETTINGS] + ["--config-file", "--no-metrics.ddl", "--help", "--"])
+FLAGS = st.sampled_from(
+    [setting.flag for setting in SETTINGS.values()] + ["--config-file", "--no-metrics.ddl", "--help", "--"]
+)
 ARGUMENTS = st.lists(JUNK | FLAGS | st.builds("{}={}".format, FLAGS, JUNK), max_size=6)
 ENVIRONMENT = st.dictionaries(
-    st.sampled_from([setting.env for setting in SETTINGS] + list(LOGIN) + ["PLANETSCALE_ACCESS_TOKEN_FILE"]), JUNK
+    st.sampled_from([setting.env for setting in SETTINGS.values()] + list(LOGIN) + ["PLANETSCALE_ACCESS_TOKEN_FILE"]),
+    JUNK,
 )
 KEYS = st.sampled_from(["targets", "api", "poll", "web", "shard", "credentials", "interval", "url", "index", "acme"])
 YAML = st.recursive(

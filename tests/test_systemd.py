@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.settings.table import CONFIG_FILE, CREDENTIALS, SETTINGS
+from exporter.credentials import NAMES
+from exporter.settings.table import CONFIG_FILE, SETTINGS
 
 FOLDER = Path(__file__).parents[1] / "deploy" / "systemd"
 UNIT = FOLDER / "planetscale-exporter.service"
@@ -21,8 +22,8 @@ Program = Callable[..., Path]
 
 def known_variables() -> set[str]:
     """Every variable that means something to the exporter."""
-    credentials = {f"{name}{ending}" for name in CREDENTIALS.values() for ending in ("", "_FILE")}
-    return {setting.env for setting in (CONFIG_FILE, *SETTINGS)} | credentials | PROXIES
+    credentials = {f"{name}{ending}" for name in NAMES.values() for ending in ("", "_FILE")}
+    return {setting.env for setting in (CONFIG_FILE, *SETTINGS.values())} | credentials | PROXIES
 
 
 def analyzed(program: Program, *words: str | Path) -> subprocess.CompletedProcess[str]:

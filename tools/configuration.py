@@ -37,11 +37,12 @@ Every setting can be given in three places. The first that has it counts, settin
 Unknown flags and unknown keys in the file are mistakes. Unknown environment variables are not, because Kubernetes
 injects its own under the same prefix; one that is almost the name of a setting, or credentials of an organization that
 no target names, are warned of in the log. Mistakes are reported together, one line each with what was given, and end
-the start with exit code 2; a flag without its value is told alone. A flag that is given twice counts as the last says.
+the start with exit code 2; what is wrong with the command line itself (an unknown flag, one without its value) is told
+alone. A flag that is given twice counts as the last says.
 
 Durations are written as `15s`, `5m`, `1h30m`, `500ms` or as a number of seconds. Switches are given as
 `--metrics.ddl`, `--metrics.ddl=false` or `--no-metrics.ddl`. In the file a value means the text that stands there, so
-quotes matter only to YAML: a target that begins with `!` needs them.
+quotes matter only to YAML: a target that begins with `!` needs them. A key without a value, or with `null`, is not set.
 
 `SIGHUP` and, when `web.enable_lifecycle` is set, `POST /-/reload` read the same flags and environment again together
 with the file as it is now. A configuration with a mistake in it changes nothing. A change of the listen address, the
@@ -146,7 +147,7 @@ def _reference() -> Iterator[str]:
     yield from _setting(TARGETS, f"targets: [{', '.join(_EXAMPLE_TARGETS[:2])}]")
     yield f"### `{CONFIG_FILE.flag}`\n\n{_sentence(CONFIG_FILE.meaning)}\n"
     yield f"- environment: `{CONFIG_FILE.env}`\n"
-    for setting in SETTINGS:
+    for setting in SETTINGS.values():
         section, dot, name = setting.path.partition(".")
         if dot:
             value = _quoted(setting.default) or _WITHOUT_DEFAULT[setting.path]
@@ -165,7 +166,7 @@ def _setting(setting: Setting, yaml: str) -> Iterator[str]:
         if setting is TARGETS
         else "- default: none"
     )
-    yield f"- allowed: {setting.allowed.replace('*', chr(92) + '*')}\n"
+    yield f"- allowed: {setting.kind.allowed.replace('*', chr(92) + '*')}\n"
 
 
 def _targets() -> Iterator[str]:
@@ -179,7 +180,7 @@ def _sections() -> Iterator[str]:
     for section, model in SECTIONS.items():
         yield f"# {model.__doc__}"
         yield f"{section}:"
-        for setting in SETTINGS:
+        for setting in SETTINGS.values():
             if setting.path.startswith(f"{section}."):
                 yield from _comment(setting)
                 comment = "" if setting.default else "# "

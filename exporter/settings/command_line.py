@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import platform
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_settings import CliSettingsSource
 
+from exporter.credentials import NAMES
 from exporter.mistakes import ConfigError, shown, suggestion
-from exporter.settings.table import CONFIG_FILE, CREDENTIALS, SETTINGS, TARGETS
+from exporter.settings.table import CONFIG_FILE, SETTINGS, TARGETS
 from exporter.settings.tree import Settings
 from exporter.version import DISTRIBUTION, revision, version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 COMMANDS = {
     "check": "test the configuration and the credentials, and show what would be polled",
@@ -30,51 +31,43 @@ commands; without one, the exporter serves:
 """ + "\n".join(f"  {name}\n    {meaning}" for name, meaning in COMMANDS.items())
 _EPILOG = f"""\
 Every flag may come from the environment instead, as in
-{SETTINGS[-1].env}=json, or from the YAML file, nested as in
+{SETTINGS["log.format"].env}=json, or from the YAML file, nested as in
 log: {{format: json}}. Flags come first, then environment, then file.
 
-Credentials never come from flags: set {CREDENTIALS["service_token_id"]} and
-{CREDENTIALS["service_token"]}, or {CREDENTIALS["access_token"]}; with
+Credentials never come from flags: set {NAMES["service_token_id"]} and
+{NAMES["service_token"]}, or {NAMES["access_token"]}; with
 _FILE at the end of the name each is the path of a file instead."""
-_FLAGS = {setting.flag: setting for setting in (*SETTINGS, CONFIG_FILE)}
-_SWITCHES = {
-    flag.replace("--", start, 1): f"{flag}={value}"
-    for flag, setting in _FLAGS.items()
-    if setting.metavar == "BOOLEAN"
-    for start, value in (("--", "true"), ("--no-", "false"))
-}
-_SECRET_WORDS = ("token", "secret", "password", "credential")
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
-    """What was asked: settings as a tree, the file with more of them, a command; what is unknown is a mistake."""
+class CommandLine(NamedTuple):
+    """What was asked: settings as a tree, the file with more of them, a command."""
 
     settings: dict[str, Any]
     config_file: str | None
     command: str | None
-    mistakes: list[str]
 
 
 def read(argv: Sequence[str]) -> CommandLine:
     """Read the arguments after the program's name.
 
-    Raises ConfigError when a known flag lacks its value, and SystemExit(0) when `--help` or `--version` was answered.
+    Raises ConfigError when they are not understood, and SystemExit(0) when `--help` or `--version` was answered.
     """
-    parser = _parser()
-    source = CliSettingsSource[Settings](Settings, root_parser=parser, add_argument_method=_add_setting)
+    parser, source = _parser()
     try:
-        found, rest = parser.parse_known_args([_SWITCHES.get(argument, argument) for argument in argv])
-    except argparse.ArgumentError as error:  # its own message may hold the value
-        name, problem = error.argument_name or "", "needs a" if "expected" in error.message else "takes no"
-        allowed = f"; allowed: {_FLAGS[name].allowed}" if name in _FLAGS else ""
-        raise ConfigError([f"{name}: {problem} value{allowed}"]) from None
+        found, rest = parser.parse_known_args(argv)
+    except argparse.ArgumentError as error:
+        raise ConfigError([f"{error.argument_name}: {shown(error.message)}"]) from None
+    if unknown := [_unknown(argument.partition("=")[0]) for argument in rest if argument.startswith("-")]:
+        raise ConfigError(unknown)
+    if rest and (len(rest) > 1 or rest[0] not in COMMANDS):
+        hint = suggestion(rest[-1], COMMANDS) or f"; commands: {', '.join(COMMANDS)}"
+        raise ConfigError([f"an argument that is no flag (not shown) can't be used{hint}"])
     config_file = vars(found).pop("config_file")
-    command, mistakes = _leftovers(iter(rest))
-    return CommandLine(source(parsed_args=found)(), config_file, command, mistakes)
+    return CommandLine(source(parsed_args=found)(), config_file, rest[0] if rest else None)
 
 
-def _parser() -> argparse.ArgumentParser:
+@cache
+def _parser() -> tuple[argparse.ArgumentParser, CliSettingsSource[Settings]]:
     parser = argparse.ArgumentParser(
         DISTRIBUTION,
         "%(prog)s [COMMAND] [FLAGS]",
@@ -86,40 +79,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     known = ", ".join(part for part in (revision(), f"Python {platform.python_version()}") if part != "unknown")
     parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {version()} ({known})")
-    parser.add_argument(CONFIG_FILE.flag, metavar=CONFIG_FILE.metavar, help=CONFIG_FILE.meaning)
-    return parser
+    parser.add_argument(CONFIG_FILE.flag, metavar=CONFIG_FILE.kind.metavar, help=CONFIG_FILE.meaning)
+    return parser, CliSettingsSource(Settings, root_parser=parser, add_argument_method=_add_setting)
 
 
-def _add_setting(parser: argparse.ArgumentParser, *names: str, **options: Any) -> None:
-    """Add a flag under the names of our table; whole sections, which pydantic-settings takes as JSON, are no flags."""
-    setting = next((_FLAGS[name] for name in names if name in _FLAGS), None)
-    if setting is not None:
-        no = f"--no-{setting.flag.removeprefix('--')}"
-        more = "; may be repeated" if setting is TARGETS else f"; {no} for false" if no in _SWITCHES else ""
-        default = f" (default {setting.default})" if setting.default else ""
-        options |= {"help": f"{setting.meaning}{more}{default}", "metavar": setting.metavar}
-        parser.add_argument(setting.flag, **options)
-
-
-def _leftovers(rest: Iterator[str]) -> tuple[str | None, list[str]]:
-    """The command among what argparse does not know, and the mistakes in it."""
-    command, mistakes = None, []
-    for argument in rest:
-        word: str | None = argument
-        if argument.startswith("-"):
-            mistakes.append(_unknown(argument.partition("=")[0]))
-            word = None if "=" in argument else next(rest, None)  # most likely the unknown flag's value
-        if word in COMMANDS and command is None:
-            command = word
-        elif word is argument:
-            hint = suggestion(word, COMMANDS) or f"; commands: {', '.join(COMMANDS)}; a switch takes =true or =false"
-            mistakes.append(f"an argument that is no flag (not shown) can't be used{hint}")
-    return command, mistakes
+def _add_setting(group: argparse._ActionsContainer, *_: str, **options: Any) -> None:
+    """Add a flag of our table; whole sections, which pydantic-settings takes as JSON, are no flags."""
+    setting = SETTINGS.get(options["dest"])
+    if setting is None:
+        return
+    note = f" (default {setting.default})" if setting.default else " (may be repeated)" if setting is TARGETS else ""
+    options |= {"metavar": setting.kind.metavar, "help": setting.meaning + note}
+    is_switch = setting.kind.metavar == "BOOLEAN"
+    group.add_argument(setting.flag, **options | ({"nargs": "?", "const": "true"} if is_switch else {}))
+    if is_switch:
+        no = setting.flag.replace("--", "--no-")
+        group.add_argument(no, dest=setting.path, action="store_const", const="false", default=argparse.SUPPRESS)
 
 
 def _unknown(flag: str) -> str:
     if not flag.startswith("--"):
         return "a flag with one dash (not shown) is unknown; see --help"
-    if any(word in flag.lower() for word in _SECRET_WORDS):
-        return f"{shown(flag)}: unknown flag; credentials come from the environment or from files, never from flags"
-    return f"{shown(flag)}: unknown flag{suggestion(flag, (*_FLAGS, *_SWITCHES)) or '; see --help'}"
+    hint = suggestion(flag, (setting.flag for setting in (*SETTINGS.values(), CONFIG_FILE)))
+    return f"{shown(flag)}: unknown flag{hint or '; see --help (credentials never come from flags)'}"

@@ -5,21 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, InstanceOf, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from exporter.credentials import Sources
 from exporter.settings import values
 from exporter.settings.values import Kind, ListenAddress
 from exporter.targets import Target, parse
 
-# the one place of the default port: 9100-9999 of the Prometheus port list are taken
-DEFAULT_PORT = 10048
+DEFAULT_PORT = 10048  # 9100-9999 of the Prometheus port list are taken
 
 _YEAR = 365 * 86400.0
 _WRITTEN = "written as 15s, 5m, 1h30m, 500ms or a number of seconds"
-_TARGETS = (
-    "org, org/database or org/database/number; * and ? in the database part, not with a number; a leading ! excludes"
-)
+_TARGETS = "org, org/database or org/database/number; * and ? in the database, not with a number; a leading ! excludes"
 _PATH = r"^(?!/-/)(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+\Z"
 _PATHS = "a path such as /metrics, of letters, digits and '-._~', not /, not under /-/, without a trailing slash"
 _ORDINALS = "a whole number from 0 and below shard.count, or a pod's name that ends in one, as in exporter-3"
@@ -32,20 +28,14 @@ def _setting(default: str | None, meaning: str) -> Any:
 Interval = Annotated[float, Field(ge=1, le=_YEAR), Kind("DURATION", f"1s to 365d, {_WRITTEN}", values.read_duration)]
 Span = Annotated[float, Field(ge=0, le=_YEAR), Kind("DURATION", f"up to 365d, {_WRITTEN}", values.read_duration)]
 Timeout = Annotated[float, Field(ge=0.001, le=3600), Kind("DURATION", f"1ms to 1h, {_WRITTEN}", values.read_duration)]
-Size = Annotated[
-    ByteSize,
-    Field(ge=2**10, le=2**30),
-    Kind("SIZE", "1KiB to 1GiB, written as bytes or with a unit (16MiB, 16MB)"),
-]
+Size = Annotated[ByteSize, Field(ge=2**10, le=2**30), Kind("SIZE", "1KiB to 1GiB, in bytes or as in 16MiB and 16MB")]
 Count = Annotated[int, Field(ge=1, le=10_000_000), Kind("NUMBER", "a whole number from 1 to 10000000")]
 Replicas = Annotated[int, Field(ge=1, le=10_000), Kind("NUMBER", "a whole number from 1 to 10000")]
 Ordinal = Annotated[int, Field(ge=0, le=9_999), Kind("NUMBER", _ORDINALS, values.read_ordinal)]
 Switch = Annotated[bool, Kind("BOOLEAN", "true or false")]
 URL = Kind("URL", "an http or https URL without user, query and fragment", values.read_base_url)
 FileName = Annotated[str | None, Field(min_length=1), Kind("FILE", "the path of a file")]
-Address = Annotated[
-    InstanceOf[ListenAddress], Kind("ADDRESS", "host:port, :port or [::1]:port", values.read_listen_address)
-]
+Address = Annotated[InstanceOf[ListenAddress], Kind("ADDRESS", "host:port, :port or [::1]:port", ListenAddress.read)]
 WebPath = Annotated[str, Field(pattern=_PATH), Kind("PATH", _PATHS)]
 Level = Annotated[
     Literal["debug", "info", "warning", "error"],
@@ -58,16 +48,11 @@ class Section(BaseModel):
     """One part of the tree."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
-        regex_engine="python-re",
-        defer_build=True,  # the tree builds its parts once more
-    )
+        frozen=True, extra="forbid", hide_input_in_errors=True, regex_engine="python-re", defer_build=True
+    )  # the tree builds its parts once more
 
 
-class Login(Section):
+class Files(Section):
     """The files of an organization's credentials, which have neither flags nor variables of their own here."""
 
     service_token_id_file: str | None = None
@@ -75,7 +60,7 @@ class Login(Section):
     access_token_file: str | None = None
 
 
-class Api(Login):
+class Api(Files):
     """How PlanetScale is asked."""
 
     url: Annotated[str, URL] = _setting("https://api.planetscale.com/v1", "base URL of the PlanetScale API")
@@ -153,24 +138,16 @@ class Log(Section):
     format: Format = _setting("logfmt", "how a message is written")
 
 
-class Settings(BaseSettings):
-    """Everything that can be configured, checked and frozen.
-
-    Never reads the environment or files by itself: `load` does.
-    """
+class Settings(BaseSettings, Section):
+    """Everything that can be configured, checked and frozen; `load` puts its sources together."""
 
     model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
         env_prefix="PLANETSCALE_EXPORTER_",
         env_nested_delimiter="_",
         env_nested_max_split=1,
         enable_decoding=False,
-        cli_kebab_case=True,
-        cli_avoid_json=True,
         cli_use_class_docs_for_groups=True,
-        cli_shortcuts={"targets": "target"},
+        defer_build=False,
     )
 
     targets: Annotated[
@@ -184,15 +161,9 @@ class Settings(BaseSettings):
     metrics: Metrics = Metrics()
     shard: Shard = Shard()
     log: Log = Log()
-    credentials: dict[str, Login] = {}
-    logins: InstanceOf[Sources] = Sources()  # made by `load` from the environment and the files that are named above
+    credentials: dict[str, Files] = {}
 
     @property
     def organizations(self) -> tuple[str, ...]:
         """The organisations that are polled, in the order of their first targets."""
         return tuple(dict.fromkeys(target.organization for target in self.targets if not target.exclude))
-
-    @classmethod
-    def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Keyword arguments alone: other variables have the same prefix, so `load` has a source for those it knows."""
-        return (sources["init_settings"],)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl
@@ -18,16 +18,13 @@ if TYPE_CHECKING:
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _AMOUNT = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _DURATION = re.compile("".join(f"(?:({_AMOUNT}){unit})?" for unit in _UNITS))
-_ORDINAL = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?-)?([0-9]{1,9})")
+_POD = re.compile(r"^[a-z0-9][a-z0-9.-]*-(?=[0-9]+$)")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a setting may be; stands in `Annotated`.
-
-    `read` comes before pydantic's own checks: it makes of a text what pydantic takes, or raises ValueError.
-    """
+    """What a setting may be, in `Annotated`. `read` makes of a text what pydantic takes, or raises ValueError."""
 
     metavar: str
     allowed: str
@@ -40,8 +37,7 @@ class Kind:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ListenAddress:
+class ListenAddress(NamedTuple):
     """Where to listen. An empty `host` means every address of the machine; port 0 any free one."""
 
     host: str
@@ -49,6 +45,15 @@ class ListenAddress:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def read(cls, text: str) -> ListenAddress:
+        """Read `host:port`, `:port` or `[::1]:port`."""
+        url = urlsplit(f"//{text}")
+        host, port = url.hostname or "", url.port  # raises for what is no port and no IPv6 address
+        if port is None or url.netloc != text or not _HOST.fullmatch(host):
+            raise ValueError
+        return cls(host, port)
 
 
 def read_duration(text: str) -> float:
@@ -61,15 +66,6 @@ def read_duration(text: str) -> float:
     return sum(float(count) * scale for count, scale in zip(match.groups(), _UNITS.values(), strict=True) if count)
 
 
-def read_listen_address(text: str) -> ListenAddress:
-    """Read `host:port`, `:port` or `[::1]:port`."""
-    url = urlsplit(f"//{text}")
-    host, port = url.hostname or "", url.port  # raises for what is no port and no IPv6 address
-    if port is None or url.netloc != text or not _HOST.fullmatch(host):
-        raise ValueError
-    return ListenAddress(host, port)
-
-
 def read_base_url(text: str) -> str:
     """An http or https URL without its trailing slash."""
     if set("@?#") & set(text):
@@ -78,11 +74,8 @@ def read_base_url(text: str) -> str:
 
 
 def read_ordinal(text: str) -> str:
-    """A whole number from 0, or the one that a pod's name ends in."""
-    match = _ORDINAL.fullmatch(text)
-    if match is None:
-        raise ValueError
-    return match[1]
+    """A whole number, or the one that a pod's name ends in."""
+    return _POD.sub("", text)
 
 
 def read_level(text: str) -> str:

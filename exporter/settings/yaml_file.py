@@ -12,7 +12,7 @@ from exporter import files
 from exporter.mistakes import LONGEST_PATH, ConfigError, shown
 
 _LARGEST_FILE = 2**20
-_TAG = "tag:yaml.org,2002:"
+_UNSET = ("", "~", "null")
 
 
 def read(path: str, source: str) -> dict[str, Any]:
@@ -45,37 +45,28 @@ def _problem(error: Exception) -> str:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return str(error).partition("\n")[0]
     problem = re.sub("'[^']{2,}'", "'…'", error.problem or "")
-    hint = "; a value that begins with ! needs quotes" if "for the tag" in problem else ""
-    return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {problem}{hint}"
+    return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {problem}"
 
 
-class _Loader(yaml.SafeLoader):
-    """Knows texts and null only; a key with null is as good as none, one that is given twice is a mistake."""
+class _Loader(yaml.BaseLoader):
+    """Makes texts of all values; a key without one is as good as none, tags and doubled keys are mistakes."""
 
     folder: PurePath
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML adds to this mapping by add_implicit_resolver
-    yaml_constructors = {  # noqa: RUF012 - replaces the mapping PyYAML keeps on the class
-        tag: yaml.SafeLoader.yaml_constructors[tag]
-        for tag in (f"{_TAG}str", f"{_TAG}seq", f"{_TAG}map", f"{_TAG}null", None)
-    }
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        if node.tag not in {self.DEFAULT_SCALAR_TAG, self.DEFAULT_SEQUENCE_TAG, self.DEFAULT_MAPPING_TAG}:
+            raise yaml.MarkedYAMLError(problem="a value that begins with ! needs quotes", problem_mark=node.start_mark)
+        return super().construct_object(node, deep)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        known: set[str] = set()
+        found, seen = super().construct_mapping(node, deep), set[str]()
         for key, _ in node.value:
-            if str(key.value) in known:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{shown(key.value)} is given twice", key.start_mark
-                )
-            known.add(str(key.value))
-        found = super().construct_mapping(node, deep)
-        named = {str(key): self._beside(str(key), value) for key, value in found.items()}
-        return {key: value for key, value in named.items() if value is not None}
+            if key.value in seen:
+                problem = f"{shown(key.value)} is given twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return {key: self._beside(key, value) for key, value in found.items() if value not in _UNSET}
 
-    def _beside(self, key: str, value: Any) -> Any:
+    def _beside(self, key: Any, value: Any) -> Any:
         """As in Prometheus, a path in a file starts from that file's directory."""
-        if not (key.endswith("_file") and isinstance(value, str)):
-            return value
-        return str(self.folder / value.strip()) if value.strip() else None
-
-
-_Loader.add_implicit_resolver(f"{_TAG}null", re.compile("~|null|Null|NULL|$"), None)
+        return str(self.folder / value) if key.endswith("_file") and isinstance(value, str) else value
