@@ -202,6 +202,13 @@ def test_listen_addresses(text: str, address: ListenAddress) -> None:
     assert str(address) == text
 
 
+@pytest.mark.parametrize("name", ["null", "None", "none", "true", "[]", "{}"])
+def test_words_of_other_languages_are_texts(name: str) -> None:
+    """No word on the command line or in the environment is taken for anything but the text it is."""
+    assert load([TARGET, f"--web.config-file={name}"], LOGIN).web.config_file == name
+    assert load([TARGET], {**LOGIN, f"{PREFIX}WEB_CONFIG_FILE": name}).web.config_file == name
+
+
 def test_a_trailing_slash_of_the_api_url_does_not_count() -> None:
     """The base URL is kept without it."""
     assert load([TARGET, "--api.url=http://[::1]:8080/v1/"], LOGIN).api.url == "http://[::1]:8080/v1"
@@ -261,7 +268,7 @@ BAD_PATHS = ("/", "metrics", "/-/metrics", "/-/", "/a//b", "/a/", "/../x", "/.",
         *[("--web.listen-address", text) for text in BAD_ADDRESSES],
         *[("--web.grafana-url", text) for text in ("ftp://x", "x")],
         *[("--web.telemetry-path", text) for text in BAD_PATHS],
-        *[("--shard.index", text) for text in ("-1", "x", "pod-", "-3", "1.0", "9" * 30, "a b-3")],
+        *[("--shard.index", text) for text in ("-1", "x", "pod-", "-3", "0.0", "+0", "0_0", "a--0", "9" * 30, "a b-0")],
         *[("--shard.count", text) for text in ("0", "-1", "x", "1.5", "9" * 30)],
         *[("--api.requests-per-minute", text) for text in ("0", "x", "1e3", "-5", "9" * 5000, "٣")],
         *[("--api.max-response-bytes", text) for text in ("0", "16XB", "MiB", "2GiB", "-1")],

@@ -56,7 +56,8 @@ def read(argv: Sequence[str]) -> CommandLine:
     try:
         found, rest = parser.parse_known_args(argv)
     except argparse.ArgumentError as error:
-        raise ConfigError([f"{error.argument_name}: {shown(error.message)}"]) from None
+        problem = error.message.partition(" '")[0]  # the value may follow
+        raise ConfigError([f"{error.argument_name}: {problem}"]) from None
     if unknown := [_unknown(argument.partition("=")[0]) for argument in rest if argument.startswith("-")]:
         raise ConfigError(unknown)
     if rest and (len(rest) > 1 or rest[0] not in COMMANDS):

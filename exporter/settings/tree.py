@@ -147,6 +147,7 @@ class Settings(BaseSettings, Section):
         env_nested_max_split=1,
         enable_decoding=False,
         cli_use_class_docs_for_groups=True,
+        cli_parse_none_str="\0",  # no text of an argument means None
         defer_build=False,
     )
 

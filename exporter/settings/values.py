@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _AMOUNT = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _DURATION = re.compile("".join(f"(?:({_AMOUNT}){unit})?" for unit in _UNITS))
-_POD = re.compile(r"^[a-z0-9][a-z0-9.-]*-(?=[0-9]+$)")
+_ORDINAL = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?-)?([0-9]{1,9})")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]*")
 
 
@@ -74,8 +74,11 @@ def read_base_url(text: str) -> str:
 
 
 def read_ordinal(text: str) -> str:
-    """A whole number, or the one that a pod's name ends in."""
-    return _POD.sub("", text)
+    """A whole number from 0, or the one that a pod's name ends in."""
+    match = _ORDINAL.fullmatch(text)
+    if match is None:
+        raise ValueError
+    return match[1]
 
 
 def read_level(text: str) -> str:
