@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 from aiohttp import ClientSession
 
+from exporter import garbage, signals
 from exporter import log as logs
-from exporter import signals
 from exporter.credentials import Credentials
 from exporter.descriptors import share
 from exporter.metrics.exposition import Exposition
@@ -114,6 +114,7 @@ class Application:
             asyncio.create_task(self._poller.silence(), name="rounds of the poll loop"),
             asyncio.create_task(self._write_pages(), name="writing of what is scraped"),
             asyncio.create_task(self._watch_files(), name="watch of files that change"),
+            asyncio.create_task(garbage.spare(), name="care of the garbage collector"),
         ]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from exporter import log, signals
+from exporter import garbage, log, signals
 from exporter.mistakes import ConfigError
 from exporter.settings import Settings, doubts, load
 from exporter.settings.command_line import read
@@ -97,9 +96,8 @@ def _demo(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _run_loop(main: Coroutine[Any, Any, int]) -> int:
-    """Run it to its exit code. The garbage collector, which starts here, leaves what was imported alone."""
-    gc.freeze()
-    gc.enable()
+    """Run it to its exit code."""
+    garbage.start()
     return asyncio.run(main)
 
 
