@@ -154,6 +154,7 @@ def _paced(limit: int, count: int, pause: Callable[[int], float] = lambda _: 0) 
         delay = budget.delay(now, paced=True)
         assert delay is not None
         now += delay
+        assert budget.delay(now, paced=True) == pytest.approx(0)  # who has waited asks again
         budget.take(now)
         budget.give_back(now)
         left.append(now)

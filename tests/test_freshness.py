@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import itemgetter
 from typing import Final
 
 import pytest
@@ -16,6 +17,7 @@ from virtual import VirtualLoop, virtually
 
 from exporter.planetscale.budget import WINDOW, RequestBudget
 from exporter.polling.jobs import Job, Kind
+from exporter.polling.plan import Share
 from exporter.polling.schedule import Entry, Rank, Schedule, Wait, again, decide
 from exporter.simulator import large_fleet
 
@@ -224,5 +226,29 @@ async def test_the_goal(loop: VirtualLoop) -> None:
             await asyncio.sleep(1)
         assert polled.observer.failures == {}
         assert sum(status.request.value is not None for status in statuses) == 400
+    assert oldest <= 60
+    assert most_in_a_minute(simulator) <= 300
+
+
+@pytest.mark.slow
+@virtually
+async def test_the_goal_with_ten_replicas(loop: VirtualLoop) -> None:
+    """Ten times that among ten: in the largest share nothing gets older than a minute, while long lists are read."""
+    simulator = large_fleet(clock(loop).time, databases=2000, deploy_requests=4000, operations=2)
+    simulator.requests_per_minute = 300
+    shares = [Share(index, 10) for index in range(10)]
+    sizes = [sum(share.owns("large", name) for name in simulator.organizations["large"]) for share in shares]
+    largest, share = max(zip(sizes, shares, strict=True), key=itemgetter(0))
+    oldest = 0.0
+    async with polling(loop, simulator, "large", requests_per_minute=300, share=share) as polled:
+        await asyncio.sleep(120)
+        for _ in range(240):
+            statuses = polled.snapshot.deploy_requests
+            assert len(statuses) == 2 * largest
+            answers = [status.operations.answered_at for status in statuses]
+            oldest = max(oldest, *(loop.time() - answered.steady for answered in answers if answered))
+            await asyncio.sleep(1)
+        assert polled.observer.failures == {}
+        assert polled.observer.requests["databases", "200"] > 20  # all pages more than once
     assert oldest <= 60
     assert most_in_a_minute(simulator) <= 300

@@ -197,6 +197,29 @@ def test_contention_is_seen_while_a_request_waits() -> None:
     assert seen == [False, True, False]
 
 
+def test_a_page_gives_way_as_long_as_others_are_due() -> None:
+    """The next page of a list lets four others go first while polls are due, and goes at once when none is."""
+    told: list[tuple[float, int]] = []
+
+    async def act(scene: Scene) -> None:
+        async def pages() -> None:
+            for _ in range(3):
+                await scene.slots.give_way()
+                await scene.request("page")
+                told.append((scene.time(), len(scene.asked)))
+
+        scene.slots.want(wanted=True)
+        reading = asyncio.create_task(pages())
+        for second in range(6):
+            await asyncio.sleep(1)
+            await scene.request(str(second))
+        scene.slots.want(wanted=False)
+        await reading
+
+    play(100, act)
+    assert told == [(4, 5), (6, 8), (6, 9)]
+
+
 @given(
     limit=st.integers(1, 4),
     requests=st.lists(

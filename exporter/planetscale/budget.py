@@ -22,6 +22,7 @@ class RequestBudget:
         self._running = 0
         self._paced_until = float("-inf")
         self._paused_until = float("-inf")
+        self._was_full = False
 
     def resize(self, limit: int) -> None:
         """Change the limit; what has left already still counts."""
@@ -44,6 +45,7 @@ class RequestBudget:
             start = max(start, self._paced_until - _BURST_SHARE * WINDOW)
         excess = self._running + len(self._ended) - self.limit
         if excess >= 0:
+            self._was_full = True
             if excess >= len(self._ended):
                 return None
             start = max(start, self._ended[excess] + WINDOW)
@@ -52,9 +54,10 @@ class RequestBudget:
     def take(self, now: float) -> None:
         """Take a slot, which `delay` must have given."""
         self._running += 1
-        # With the window full a burst would come back every minute, and all that waits behind it would age.
-        is_full = self._running + len(self._ended) >= self.limit
-        self._paced_until = max(self._paced_until, now + is_full * _BURST_SHARE * WINDOW) + WINDOW / self.limit
+        # Waiting for a full window earns no burst: it would come back every minute, and all behind it would age.
+        earliest = now + _BURST_SHARE * WINDOW if self._was_full else now
+        self._paced_until = max(self._paced_until, earliest) + WINDOW / self.limit
+        self._was_full = False
 
     def give_back(self, now: float) -> None:
         """The request that took a slot has ended."""

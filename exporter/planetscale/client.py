@@ -111,6 +111,8 @@ class PlanetScale:
             if not number < following <= MAX_PAGES:
                 raise InvalidAnswerError("PlanetScale's list of pages doesn't end; check api.url", "invalid")
             number = following
+            if pages:
+                await self._transport.give_way()
             url = base.update_query(page=number, per_page=PER_PAGE)
             page, following = await self._transport.get(url, endpoint, organization, parse_page)
             if any(page) and page in pages:

@@ -123,6 +123,10 @@ class Transport:
             url = step.url
         raise InvalidAnswerError(f"PlanetScale redirected more than {MAX_HOPS} times; check api.url", "invalid")
 
+    async def give_way(self) -> None:
+        """Let others go first, as `Slots` says."""
+        await self._slots.give_way()
+
     async def _observed(self, url: URL, asked: "_Asked", parse: Callable[[str], T]) -> "T | _Hop":
         started = monotonic()
         try:

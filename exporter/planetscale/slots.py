@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from time import monotonic
+from typing import Final
 
 from exporter.planetscale.budget import RequestBudget
+
+# As many as what moves may have for each that is the others'.
+_LET_PASS: Final = 4
 
 
 class Slots:
@@ -16,6 +20,8 @@ class Slots:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._taken = 0
+        self._are_wanted = False
         self._waiters = 0
         self._waiting_since = 0.0
         self._waited = 0.0
@@ -28,6 +34,8 @@ class Slots:
                 with self.waiting():
                     await self._change(delay)
             self.budget.take(self._clock())
+        self._taken += 1
+        self._changed.set()
         try:
             yield
         finally:
@@ -38,6 +46,19 @@ class Slots:
     def are_contended(self) -> bool:
         """True while a request that belongs to a poll under way waits for its slot."""
         return self._turn.locked()
+
+    def want(self, *, wanted: bool) -> None:
+        """Say whether polls that are due wait for the budget: then pages of those under way give way to them."""
+        self._are_wanted = wanted
+        if not wanted:
+            self._changed.set()
+
+    async def give_way(self) -> None:
+        """Let a few others go first, as long as any are due: a list of many pages would hold them all up."""
+        enough = self._taken + _LET_PASS
+        while self._are_wanted and self._taken < enough:
+            self._changed.clear()
+            await self._changed.wait()
 
     def resize(self, limit: int) -> None:
         """Change the budget's limit; what waits looks at it at once."""

@@ -146,9 +146,10 @@ class Poller:
     async def _step(self, now: float, polls: asyncio.TaskGroup) -> None:
         """Start a poll, or wait until there may be more to do."""
         if self._running >= MAX_RUNNING:
+            self._slots.want(wanted=False)  # no more can start before one of those has ended
             await self._sleep(_TICK)
         elif self._slots.are_contended:
-            # The pages of a poll under way go before new polls.
+            # What a poll under way asks for goes before new polls.
             with self._slots.waiting():
                 await self._sleep(_TICK)
         else:
@@ -158,9 +159,11 @@ class Poller:
                     # Lets the poll take its slot before the next one is considered.
                     await asyncio.sleep(0)
                 case Wait(seconds, for_budget=True):
+                    self._slots.want(wanted=True)
                     with self._slots.waiting():
                         await self._sleep(seconds)
                 case Wait(seconds):
+                    self._slots.want(wanted=False)
                     await self._sleep(seconds)
 
     def _is_first_of_target(self, entry: Entry) -> bool:
