@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 from fakes import FakeServer, answer, client, failure, page
@@ -14,7 +15,7 @@ LARGEST = 16 << 20
 
 
 def filled(head: bytes, piece: bytes, tail: bytes) -> bytes:
-    """A body of 16 MiB with as many pieces as fit."""
+    """A body of 16 MiB with as many pieces as fit: written when it is needed, for no worker has to keep them all."""
     return head + piece * ((LARGEST - len(head) - len(tail)) // len(piece)) + tail
 
 
@@ -22,26 +23,26 @@ ROW = b'{"data":[{"deployment_state":"queued","deployment":{"%s":['
 
 
 @pytest.mark.parametrize(
-    "body",
+    "written",
     [
-        pytest.param(filled(b'{"data":[', b'{"id":"1"},', b"{}]}"), id="rows"),
-        pytest.param(filled(b'{"data":[', b"{},", b"{}]}"), id="empty rows"),
-        pytest.param(filled(b'{"data":[', b"[],", b"[]]}"), id="lists"),
-        pytest.param(filled(b'{"data":[', b"0,", b"0]}"), id="numbers"),
-        pytest.param(filled(b'{"data":[', b'"ab",', b'""]}'), id="texts"),
-        pytest.param(filled(b'{"data":[{"more":[', b'{"a":0},', b"0]}]}"), id="objects in a row"),
-        pytest.param(filled(ROW % b"deploy_operations", b'{"id":1},', b"0]}}]}"), id="operations"),
-        pytest.param(filled(ROW % b"deploy_operation_summaries", b"{},", b"0]}}]}"), id="summaries"),
-        pytest.param(filled(ROW % b"preceding_deployments", b"{},", b"0]}}]}"), id="preceding deployments"),
-        pytest.param(filled(b'{"data":[],', b'"k":0,', b'"k":0}'), id="keys"),
-        pytest.param(b"[" * LARGEST, id="lists in lists"),
-        pytest.param(filled(b'{"data":', b'{"a":', b""), id="objects in objects"),
-        pytest.param('{"data":["🐘'.encode() + b"," * 10_000_000 + b'"]}', id="wide text with many signs"),
+        pytest.param(lambda: filled(b'{"data":[', b'{"id":"1"},', b"{}]}"), id="rows"),
+        pytest.param(lambda: filled(b'{"data":[', b"{},", b"{}]}"), id="empty rows"),
+        pytest.param(lambda: filled(b'{"data":[', b"[],", b"[]]}"), id="lists"),
+        pytest.param(lambda: filled(b'{"data":[', b"0,", b"0]}"), id="numbers"),
+        pytest.param(lambda: filled(b'{"data":[', b'"ab",', b'""]}'), id="texts"),
+        pytest.param(lambda: filled(b'{"data":[{"more":[', b'{"a":0},', b"0]}]}"), id="objects in a row"),
+        pytest.param(lambda: filled(ROW % b"deploy_operations", b'{"id":1},', b"0]}}]}"), id="operations"),
+        pytest.param(lambda: filled(ROW % b"deploy_operation_summaries", b"{},", b"0]}}]}"), id="summaries"),
+        pytest.param(lambda: filled(ROW % b"preceding_deployments", b"{},", b"0]}}]}"), id="preceding deployments"),
+        pytest.param(lambda: filled(b'{"data":[],', b'"k":0,', b'"k":0}'), id="keys"),
+        pytest.param(lambda: b"[" * LARGEST, id="lists in lists"),
+        pytest.param(lambda: filled(b'{"data":', b'{"a":', b""), id="objects in objects"),
+        pytest.param(lambda: '{"data":["🐘'.encode() + b"," * 10_000_000 + b'"]}', id="wide text with many signs"),
     ],
 )
-async def test_what_no_page_can_hold_is_refused_unread(body: bytes) -> None:
+async def test_what_no_page_can_hold_is_refused_unread(written: Callable[[], bytes]) -> None:
     """Answers that would become gigabytes of objects are invalid, and cost hardly more than their bytes."""
-    async with client(max_bytes=LARGEST, timeout=60) as ours, FakeServer(answer(200, body)) as server:
+    async with client(max_bytes=LARGEST, timeout=60) as ours, FakeServer(answer(200, written())) as server:
         tracemalloc.start()
         try:
             error = await failure(ours.api(server.url).open_deploy_requests("acme", "shop"))
@@ -53,26 +54,29 @@ async def test_what_no_page_can_hold_is_refused_unread(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    "written",
     [
-        pytest.param(b'{"data":[],%s}' % b",".join(b'"%x":"%x"' % (n, n) for n in range(300_000)), id="keys"),
-        pytest.param(ROW % b"deploy_operations" + b'{"id":1},' * 20_000 + b"0]}}]}", id="operations"),
+        pytest.param(lambda: b'{"data":[],%s}' % b",".join(b'"%x":"%x"' % (n, n) for n in range(300_000)), id="keys"),
+        pytest.param(lambda: ROW % b"deploy_operations" + b'{"id":1},' * 20_000 + b"0]}}]}", id="operations"),
         pytest.param(
-            ROW % b"deploy_operation_summaries" + b",".join(b'{"id":%d}' % n for n in range(20_000)) + b"]}}]}",
+            lambda: ROW % b"deploy_operation_summaries" + b",".join(b'{"id":%d}' % n for n in range(20_000)) + b"]}}]}",
             id="summaries",
         ),
         pytest.param(
-            ROW % b'deploy_operation_summaries":[{"id":1,"operations'
-            + b",".join(b'{"id":%d,"shard":"-80"}' % n for n in range(20_000))
-            + b"]}]}}]}",
+            lambda: (
+                ROW % b'deploy_operation_summaries":[{"id":1,"operations'
+                + b",".join(b'{"id":%d,"shard":"-80"}' % n for n in range(20_000))
+                + b"]}]}}]}"
+            ),
             id="shards",
         ),
-        pytest.param(filled(b'{"data":[{"number":', b"9", b"}]}"), id="a long number"),
-        pytest.param(filled(b'{"data":[{"branch":"', b"\x7f", b'"}]}'), id="a long text"),
+        pytest.param(lambda: filled(b'{"data":[{"number":', b"9", b"}]}"), id="a long number"),
+        pytest.param(lambda: filled(b'{"data":[{"branch":"', b"\x7f", b'"}]}'), id="a long text"),
     ],
 )
-async def test_what_is_read_stays_within_bounds(body: bytes) -> None:
+async def test_what_is_read_stays_within_bounds(written: Callable[[], bytes]) -> None:
     """The greediest answers that are read still take less than 150 MiB."""
+    body = written()
     async with client(max_bytes=LARGEST, timeout=60) as ours, FakeServer(answer(200, body)) as server:
         tracemalloc.start()
         try:
