@@ -32,13 +32,13 @@ help:
 demo: $(RUNTIME)
 	@exec $(BIN)/planetscale-exporter demo $(ARGS)
 
-# Each worker takes the next test (of xdist_group, all that share a program) when it has none. What needs other programs
-# waits for them half the time: half as many workers again as cores. HYPOTHESIS_PROFILE=full searches longer.
+# worksteal keeps every core busy to the end; what needs other programs shares them best within its own file, and waits
+# for them half the time: half as many workers again as cores. HYPOTHESIS_PROFILE=full searches longer.
 test: $(READY)
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not slow and not real' $(ARGS)
 
 test-all: $(READY)
-	@$(BIN)/python -m pytest -q -n "$$($(BIN)/python -c 'import os; print(3 * os.cpu_count() // 2)')" --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -q -n "$$($(BIN)/python -c 'import os; print(3 * os.cpu_count() // 2)')" --dist loadfile $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff format --quiet --check . || { echo 'make: make fmt mends this' >&2; exit 1; }

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from real import page_with, unavailable
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("containers")]  # one after the other
+pytestmark = pytest.mark.real
 
 FILE = Path(__file__).parent.parent / "deploy/compose.yaml"
 SERVICES = ("exporter", "prometheus", "alertmanager")  # with ports of their own

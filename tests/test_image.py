@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from real import page_with, unavailable
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("containers")]  # one after the other
+pytestmark = pytest.mark.real
 
 ROOT = Path(__file__).parent.parent
 IMAGE = os.environ.get("IMAGE", "localhost/planetscale-exporter:latest")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from real import page_with
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("dashboards")]  # one Prometheus for all
+pytestmark = pytest.mark.real
 
 ROOT = Path(__file__).parent.parent.parent
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "grafana/dashboards").glob("*.json")}
