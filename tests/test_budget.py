@@ -162,20 +162,20 @@ def _paced(limit: int, count: int, pause: Callable[[int], float] = lambda _: 0) 
 
 
 def test_recurring_work_is_spread() -> None:
-    """After a burst of a tenth of the limit, paced requests leave at even distances and use the whole limit."""
-    left = _paced(60, 240)
-    assert left[:7] == [0] * 7
-    assert left[8] == pytest.approx(2)
-    # The burst leaves a hole once, when the window is full, and never comes back.
-    assert [later - earlier for earlier, later in pairwise(left[60:])] == pytest.approx([1] * 179)
-    assert left[-1] == pytest.approx(239)
+    """Paced requests leave at even distances, but for a second's worth at once, and use the whole limit."""
+    left = _paced(120, 480)
+    assert left[:3] == [0] * 3
+    assert [later - earlier for earlier, later in pairwise(left[2:119])] == pytest.approx([0.5] * 116)
+    for at in range(59, 240, 60):
+        assert sum(at - 59 <= each < at + 1 for each in left) == 120
 
 
-def test_a_quiet_time_earns_no_more_than_the_burst() -> None:
-    """What was not used is not saved up."""
-    left = _paced(60, 40, pause=lambda number: 1000 if number == 20 else 0)
-    assert left[20:27] == [left[20]] * 7
-    assert left[27] == pytest.approx(left[20] + 1)
+def test_a_quiet_time_earns_a_second() -> None:
+    """What was not used is not saved up, but what comes late by less than a second catches up."""
+    left = _paced(120, 80, pause=lambda number: {20: 1000, 60: 0.9}.get(number, 0))
+    assert left[20:23] == [left[20]] * 3
+    assert left[23] == pytest.approx(left[20] + 0.5)
+    assert left[70] == pytest.approx(left[20] + 24)
 
 
 def test_what_is_not_paced_takes_from_the_pace() -> None:
@@ -185,4 +185,4 @@ def test_what_is_not_paced_takes_from_the_pace() -> None:
         assert budget.delay(0) == 0
         budget.take(0)
     assert budget.delay(0) == 0
-    assert budget.delay(0, paced=True) == pytest.approx(24)
+    assert budget.delay(0, paced=True) == pytest.approx(29)

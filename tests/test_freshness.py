@@ -241,7 +241,7 @@ async def test_the_goal_with_ten_replicas(loop: VirtualLoop) -> None:
     largest, share = max(zip(sizes, shares, strict=True), key=itemgetter(0))
     oldest = 0.0
     async with polling(loop, simulator, "large", requests_per_minute=300, share=share) as polled:
-        await asyncio.sleep(120)
+        await asyncio.sleep(90)
         for _ in range(240):
             statuses = polled.snapshot.deploy_requests
             assert len(statuses) == 2 * largest

@@ -2,15 +2,15 @@
 
 Two limits hold together. The *window* is hard: never more than `limit` requests in any 60 seconds, and as a request
 counts at PlanetScale some time between leaving and being answered, its slot is taken from before it leaves until 60
-seconds after it ended. The *pace* is soft: work that recurs leaves one request every 60/limit seconds, with a burst of
-a tenth of the limit, so that what is refreshed together does not age together.
+seconds after it ended. The *pace* is soft: work that recurs leaves one request every 60/limit seconds, so that what is
+refreshed together does not age together; what comes late may catch up within a second.
 """
 
 from collections import deque
 from typing import Final
 
 WINDOW: Final = 60.0
-_BURST_SHARE: Final = 0.1
+_LATE: Final = 1.0
 
 
 class RequestBudget:
@@ -22,7 +22,6 @@ class RequestBudget:
         self._running = 0
         self._paced_until = float("-inf")
         self._paused_until = float("-inf")
-        self._was_full = False
 
     def resize(self, limit: int) -> None:
         """Change the limit; what has left already still counts."""
@@ -42,10 +41,9 @@ class RequestBudget:
             self._ended.popleft()
         start = max(now, self._paused_until)
         if paced:
-            start = max(start, self._paced_until - _BURST_SHARE * WINDOW)
+            start = max(start, self._paced_until - _LATE)
         excess = self._running + len(self._ended) - self.limit
         if excess >= 0:
-            self._was_full = True
             if excess >= len(self._ended):
                 return None
             start = max(start, self._ended[excess] + WINDOW)
@@ -54,10 +52,7 @@ class RequestBudget:
     def take(self, now: float) -> None:
         """Take a slot, which `delay` must have given."""
         self._running += 1
-        # Waiting for a full window earns no burst: it would come back every minute, and all behind it would age.
-        earliest = now + _BURST_SHARE * WINDOW if self._was_full else now
-        self._paced_until = max(self._paced_until, earliest) + WINDOW / self.limit
-        self._was_full = False
+        self._paced_until = max(self._paced_until, now) + WINDOW / self.limit
 
     def give_back(self, now: float) -> None:
         """The request that took a slot has ended."""
