@@ -184,6 +184,19 @@ async def test_a_restart_counts_nothing_twice(loop: VirtualLoop) -> None:
 
 
 @virtually
+async def test_what_no_target_names_any_more_is_not_counted(loop: VirtualLoop) -> None:
+    """The counters of a database go with the last target in it, whether that was watched or one of its numbers."""
+    simulator = simulated(loop, "shop", "web")
+    simulator.add_deploy_request("acme", "shop", "long_copy")
+    async with polling(loop, simulator, "acme/shop/1", "acme/web") as polled:
+        await asyncio.sleep(60)
+        assert [each.database for each in polled.snapshot.ended] == ["web", "shop"]
+        polled.reload("acme/web")
+        await asyncio.sleep(60)
+        assert [each.database for each in polled.snapshot.ended] == ["web"]
+
+
+@virtually
 async def test_open_deploy_requests_are_counted_by_state(loop: VirtualLoop) -> None:
     """The unqueued ones count as well; polls that fail keep the counts until they are stale, and `up` tells."""
     simulator = simulated(loop)

@@ -155,6 +155,8 @@ class Fleet:
             scope.pop(key.number, None)
             if not scope:
                 del self.followed[key.scope]
+                if key.scope not in self.databases:
+                    self.endings.lose(key.scope)
 
     # -- databases
 
