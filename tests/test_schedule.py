@@ -197,9 +197,9 @@ def test_a_pause_is_no_wait_for_the_budget() -> None:
 
 
 def test_first_polls_of_targets_do_not_keep_the_pace() -> None:
-    """They leave as long as there are slots; what recurs leaves a few at once and then one by one."""
+    """They leave as long as there are slots; what recurs leaves a second's worth at once and then one by one."""
     made = schedule(*((n, 0, Rank.REST) for n in range(100)))
-    for first, expected in ((True, 100), (False, 11)):
+    for first, expected in ((True, 100), (False, 2)):
         budget, count = RequestBudget(100), 0
         while isinstance(decide(made, budget, 0, lambda _, first=first: first), Entry):  # type: ignore[misc] # mypy knows no types of lambda defaults
             budget.take(0)
