@@ -80,6 +80,17 @@ class Server:
         page = self.get(f"/metrics?name[]={name}", {"Accept": "text/plain"}).decode()
         return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(name))
 
+    def until_polled(self, operations: int) -> None:
+        """Wait until the exporter has so many operations."""
+        _until(lambda: self.value("planetscale_exporter_operations") >= operations, f"{operations:,} are polled")
+
+    def until_quiet(self) -> None:
+        """Wait until the exporter has asked nothing for a while."""
+        asked = -1.0
+        while (now := self.value("planetscale_exporter_api_requests_total")) != asked:
+            asked = now
+            time.sleep(2)
+
     @property
     def cpu(self) -> float:
         """Seconds of processor time that it has taken."""
@@ -323,7 +334,8 @@ def _quiet(report: Report, operations: int, *, peers: bool) -> tuple[float, floa
         bench, size = Bench(running), f"{operations:,} operations"
         api = bench.planetscale(operations)
         exporter = bench.exporter(api, *QUIET, HURRY, "--metrics.max-operations=50000")
-        _until(lambda: exporter.value("planetscale_exporter_operations") >= operations, f"{size} are polled")
+        exporter.until_polled(operations)
+        exporter.until_quiet()
         os.kill(api.process.pid, signal.SIGSTOP)
         exporter.scrape()
         first = exporter.seconds.pop()
@@ -371,7 +383,7 @@ def _polling(report: Report, operations: int, go: float | None, seconds: float =
         budget = bench.folder / "exporter.yml"
         budget.write_text("api: {requests_per_minute: 100000}")
         exporter = bench.exporter(bench.planetscale(operations), f"--config-file={budget}")
-        _until(lambda: exporter.value("planetscale_exporter_operations") >= operations, f"{size} are polled")
+        exporter.until_polled(operations)
         budget.write_text("api: {requests_per_minute: 300}")
         exporter.process.send_signal(signal.SIGHUP)
         _until(lambda: exporter.value("planetscale_exporter_api_budget_requests_per_minute") == 300, "it is reloaded")
