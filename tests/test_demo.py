@@ -12,7 +12,7 @@ from real import trusting
 from exporter.metrics.families import FAMILIES
 
 PROGRESS = "planetscale_deploy_operation_progress_percentage"
-FAST = ("--poll.interval=4s", "--poll.idle-interval=10s", "--poll.discovery-interval=2s")
+FAST = ("--poll.interval=2s", "--poll.idle-interval=5s", "--poll.discovery-interval=2s")
 
 
 async def test_it_says_where_it_is_and_something_moves() -> None:

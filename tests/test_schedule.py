@@ -208,3 +208,21 @@ def test_first_polls_of_targets_do_not_keep_the_pace() -> None:
         wait = decide(made, budget, 0, lambda _: False)
         assert isinstance(wait, Wait)
         assert wait.for_budget
+
+
+def test_first_polls_of_a_few_things_do_not_keep_the_pace() -> None:
+    """As many as a tenth of a minute's requests leave at once, more do not, nor does what has been asked before."""
+
+    def leave_at_once(made: Schedule) -> int:
+        budget, count = RequestBudget(100), 0
+        while count < len(made) and isinstance(decide(made, budget, 0, lambda _: False), Entry):
+            budget.take(0)
+            count += 1
+        return count
+
+    few, many = (schedule(*((n, 0, Rank.REST) for n in range(count))) for count in (10, 11))
+    assert (leave_at_once(few), leave_at_once(many)) == (10, 2)
+    for entry in few:
+        few.start(entry, 0)
+        few.finish(entry, 0, Rank.REST, 1)
+    assert leave_at_once(few) == 2

@@ -88,6 +88,7 @@ class Exposition:
 
         It stops when a scrape comes, which writes what is left for itself.
         """
+        self._is_asked.clear()
         for section, (subjects, write) in zip(self._sections, self._subjects(snapshot), strict=True):
             for scope in subjects:
                 with self._lock:
@@ -136,7 +137,6 @@ class Exposition:
             self._headlines[content_type] = tuple(_headline(family, encoder) for family in _FAMILIES)
         self._is_asked.set()
         with self._lock:
-            self._is_asked.clear()
             by_database = [
                 section.pieces(subjects, write)
                 for section, (subjects, write) in zip(self._sections, self._subjects(snapshot), strict=True)

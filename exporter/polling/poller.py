@@ -167,7 +167,7 @@ class Poller:
                     await self._sleep(seconds)
 
     def _is_first_of_target(self, entry: Entry) -> bool:
-        return entry.first and entry.job in self._assignment.plan.first_jobs
+        return entry.job in self._assignment.plan.first_jobs
 
     async def _sleep(self, seconds: float) -> None:
         self._wakeup.clear()

@@ -28,6 +28,7 @@ class Rank(IntEnum):
     """Nice to know: asked with the budget that is left, and never late."""
 
 
+_FEW: Final = 0.1  # of a minute's requests
 _WEIGHTS: Final = {Rank.MOVING: 0.8, Rank.REST: 0.2}
 
 
@@ -51,6 +52,7 @@ class Schedule:
 
     def __init__(self) -> None:
         self._entries: dict[Job, Entry] = {}
+        self._unasked: set[Job] = set()
         self._lines: dict[Rank, list[tuple[float, int, Entry]]] = {rank: [] for rank in Rank}
         self._order = 0
         # Requests spent by each rank over its weight: the rank that has spent less goes first.
@@ -77,11 +79,13 @@ class Schedule:
         """Take a job in, unless it is there already; *interval* is how often it is due."""
         if job not in self._entries:
             entry = self._entries[job] = Entry(job, due, rank, interval)
+            self._unasked.add(job)
             self._line_up(entry)
 
     def remove(self, job: Job) -> None:
         """Forget a job; when it runs, its end changes nothing any more."""
         self._entries.pop(job, None)
+        self._unasked.discard(job)
 
     def hasten(self, job: Job, due: float, rank: Rank) -> None:
         """Let a job be due earlier, and as pressing as it is now."""
@@ -115,6 +119,7 @@ class Schedule:
         entry.running = entry.first = False
         entry.requests, entry.due, entry.rank = requests, due, rank
         if self._entries.get(entry.job) is entry:
+            self._unasked.discard(entry.job)
             self._line_up(entry)
 
     def next_due(self) -> float | None:
@@ -134,6 +139,11 @@ class Schedule:
         for entry in late:
             entry.reported_late = True
         return late
+
+    @property
+    def unasked(self) -> int:
+        """How many jobs have never been asked."""
+        return len(self._unasked)
 
     def requests_per_minute(self) -> float | None:
         """How many requests a minute it takes to start everything when it is due, spare jobs aside.
@@ -189,7 +199,8 @@ def decide(
 ) -> Entry | Wait:
     """The poll to start now, or how long to wait: for something to be due, or for the request budget.
 
-    The first poll of a configured target leaves as soon as there is a slot; everything that recurs keeps the pace.
+    The first poll of a configured target leaves as soon as there is a slot, and so do first polls of a few other
+    things; everything that recurs keeps the pace.
     """
     entry = schedule.next(now)
     if entry is None:
@@ -197,7 +208,8 @@ def decide(
         return Wait(float("inf") if due is None else due - now)
     if (paused_until := budget.paused_until(now)) is not None:
         return Wait(paused_until - now)
-    delay = budget.delay(now, paced=not is_first_of_target(entry))
+    leaves_at_once = entry.first and (schedule.unasked <= _FEW * budget.limit or is_first_of_target(entry))
+    delay = budget.delay(now, paced=not leaves_at_once)
     if delay == 0:
         return entry
     return Wait(float("inf") if delay is None else delay, for_budget=True)
