@@ -10,8 +10,8 @@ import asyncio
 import gc
 from typing import Final
 
-_EVERY: Final = 60.0
-_ROUNDS_BETWEEN_LOOKS_AT_ALL: Final = 60
+_EVERY: Final = 10.0
+_ROUNDS_BETWEEN_LOOKS_AT_ALL: Final = 360
 
 
 def start() -> None:
@@ -21,7 +21,7 @@ def start() -> None:
 
 
 async def spare() -> None:
-    """Set aside every minute what has outlived it, and look through everything once an hour; never returns."""
+    """Set aside every ten seconds what has outlived them, and look through everything once an hour; never returns."""
     while True:
         for _ in range(_ROUNDS_BETWEEN_LOOKS_AT_ALL):
             await asyncio.sleep(_EVERY)
