@@ -34,9 +34,9 @@ class Endings:
 
     @property
     def all(self) -> tuple[Ended, ...]:
-        """Of each database that is asked about, the same object as long as it is the same."""
+        """Of each database that is asked about, by name; the same object as long as it is the same."""
         if self._all is None:
-            self._all = tuple(self._ended.values())
+            self._all = tuple(self._ended[scope] for scope in sorted(self._ended))
         return self._all
 
     def sight(self, scopes: Iterable[Scope]) -> None:
